@@ -1,0 +1,110 @@
+"""Paths, bands and thresholds: each number once, with its unit and where it comes from."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pydantic import field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parents[1]
+MODELS_SHIPPED = ROOT / "data" / "models"
+SAMPLES = ROOT / "data" / "samples"
+VERSION = "0.1.0"
+
+
+class Settings(BaseSettings):
+    """What a site may set, by environment variables with the prefix AFFECTLINE_."""
+
+    model_config = SettingsConfigDict(env_prefix="AFFECTLINE_", env_file=None, extra="ignore")
+
+    database_url: str = ""
+    data_dir: Path = ROOT / "data" / "local"
+    recordings_url: str = ""
+    dask_scheduler: str = ""
+    auth: str = "none"
+    max_upload_mb: int = 200
+    demo: bool = True
+    line_hz: float = 50.0
+    time_zone: str = "UTC"
+    jobs: int = 2
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        ZoneInfo(name)
+        return name
+
+    @field_validator("line_hz")
+    @classmethod
+    def _mains(cls, hz: float) -> float:
+        if hz not in (50.0, 60.0):
+            raise ValueError("LINE_HZ is 50 or 60")
+        return hz
+
+    @property
+    def database(self) -> str:
+        """The database URL, by default the SQLite file in the data folder."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'affectline.sqlite3'}"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The site's time zone: of times without an offset, and of screens."""
+        return ZoneInfo(self.time_zone)
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read once from the environment."""
+    return Settings()
+
+
+# --- EEG bands, Hz, half-open [low, high) (requirements d1)
+BANDS = {"delta": (1.0, 4.0), "theta": (4.0, 8.0), "alpha": (8.0, 13.0), "beta": (13.0, 30.0)}
+# 14-channel montage of the EPOC headset, in the order the DREAMER platform expects
+EPOC_14 = ("AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6", "F4", "F8", "AF4")
+PAIRS = (
+    ("AF3", "AF4"), ("F7", "F8"), ("F3", "F4"), ("FC5", "FC6"), ("T7", "T8"), ("P7", "P8"), ("O1", "O2"),
+)  # fmt: skip
+# pairs of the frontal alpha asymmetry (d1, G1)
+FRONTAL_PAIRS = (("AF3", "AF4"), ("F7", "F8"), ("F3", "F4"), ("FC5", "FC6"))
+
+# --- Shortest recording that is analysed, s (S1-03)
+MIN_DURATION_S = 5.0
+
+# --- Trend lines of the five detectors: smallest change worth naming (requirements d6)
+SMALLEST_CHANGE = {
+    "valence": 0.12, "arousal": 0.12, "dominance": 0.12, "liking": 0.12, "stress": 0.12,  # index
+    "heart_rate": 5.0, "pulse_rate": 5.0,  # /min
+    "rmssd": 0.25, "scl": 0.25,  # on the ln scale
+    "alpha_asymmetry": 0.2, "engagement": 0.2,  # ln ratio
+    "alpha_peak": 0.5,  # Hz
+    "scr_rate": 2.0, "breathing_rate": 2.0,  # /min
+    "skin_temperature": 1.0,  # °C
+    "movement": 0.02,  # g
+    "smile": 0.1,  # share of frames
+}  # fmt: skip
+LOG_SCALE_MEASURES = frozenset({"rmssd", "scl"})
+PREDICTIONS = ("valence", "arousal", "dominance", "liking", "stress")
+# unit of every measure that may be tracked or imported (design 2)
+MEASURE_UNITS = {
+    **dict.fromkeys(PREDICTIONS, "index"),
+    "heart_rate": "/min", "rmssd": "ms", "alpha_asymmetry": "ln ratio", "engagement": "ln ratio",
+    "alpha_peak": "Hz", "scl": "µS", "scr_rate": "/min", "breathing_rate": "/min",
+    "skin_temperature": "°C", "pulse_rate": "/min", "movement": "g", "smile": "share of frames",
+}  # fmt: skip
+MEASURE_NAMES = {
+    "valence": "Valence", "arousal": "Arousal", "dominance": "Dominance", "liking": "Liking", "stress": "Stress",
+    "heart_rate": "Heart rate", "rmssd": "RMSSD", "alpha_asymmetry": "Frontal alpha asymmetry",
+    "engagement": "Engagement index", "alpha_peak": "Alpha peak", "scl": "Skin-conductance level",
+    "scr_rate": "Skin-conductance responses", "breathing_rate": "Breathing rate",
+    "skin_temperature": "Skin temperature", "pulse_rate": "Pulse rate", "movement": "Movement", "smile": "Smile",
+}  # fmt: skip
+
+# --- A session below this usable share is drawn hollow and left out of baselines (ux 5)
+LOW_USABLE_SHARE = 0.5
+# --- Sessions until a personal baseline is no longer "learning", and its weight of the newest (S1-24)
+BASELINE_SESSIONS = 10
+BASELINE_ALPHA = 0.1
