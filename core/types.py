@@ -198,6 +198,13 @@ class Quality:
             return worst(t.grade if t else Grade.POOR for t in found)
         return min((t.grade for t in self.types), key=lambda g: g.rank, default=Grade.POOR)
 
+    def usable_share(self, types: Iterable[str] | None = None) -> float:
+        """Share of usable windows (0-1): the least of ``types``, without a model the most of those present."""
+        if types is not None:
+            found = [self.of(t) for t in types]
+            return min((t.usable_share if t else 0.0 for t in found), default=0.0)
+        return max((t.usable_share for t in self.types), default=0.0)
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -220,7 +227,8 @@ class Windows:
 class Pipeline:
     """The settings of the chain; its hash is stored with every analysis and every bundle.
 
-    Corner frequencies and rates in Hz, lengths in seconds.
+    Corner frequencies and rates in Hz, lengths in seconds. ``line_hz`` is a fact of the site's mains, not a choice
+    of a model (every band used ends at 30 Hz), so it is stored beside the hash and not in it.
     """
 
     eeg_band: tuple[float, float] = (0.5, 45.0)
@@ -238,7 +246,8 @@ class Pipeline:
     @property
     def hash(self) -> str:
         """SHA-256 of the settings as canonical JSON, first 16 hex digits."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        chosen = {name: value for name, value in asdict(self).items() if name != "line_hz"}
+        text = json.dumps(chosen, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

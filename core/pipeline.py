@@ -1,0 +1,168 @@
+"""The chain from a recording to the summary of a session, in order, on one screen; no database.
+
+    Recording -> quality -> filters -> normalisation -> windows -> features -> model -> aggregate
+                                    \\-> markers (in their own units, each where its own signal is usable)
+
+The clinic, a study and the shipped models all go through these functions with one ``Pipeline``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from core import aggregate, features, markers, preprocess, quality, states, windows
+from core.models.bundle import Bundle
+from core.settings import settings
+from core.types import Grade, Measure, Pipeline, Prediction, Quality, Reason, Recording, Summary, Windows
+
+# targets that a screen shows as "not computed" when no model fits
+CORE_TARGETS = ("valence", "arousal", "dominance")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a model sees of a recording: a feature table with a row per window, the windows, the quality."""
+
+    table: pd.DataFrame
+    windows: Windows
+    quality: Quality
+
+    def usable(self, types: Iterable[str]) -> np.ndarray:
+        """Windows in which every one of ``types`` is usable, shape (n_windows,)."""
+        return np.logical_and.reduce([self.windows.usable[t] for t in types])
+
+
+def site_pipeline(pipeline: Pipeline | None = None) -> Pipeline:
+    """The pipeline with this site's mains frequency."""
+    return replace(pipeline or Pipeline(), line_hz=settings().line_hz)
+
+
+def features_of(
+    recording: Recording, pipeline: Pipeline, types: Iterable[str], baseline: Recording | None = None
+) -> Prepared:
+    """From a recording to the features that models are trained and used on.
+
+    Parameters
+    ----------
+    types
+        Channel types whose features are wanted; windows lie where all of them exist.
+    baseline
+        A recording of rest for ``norm_mode="baseline"``; else an annotation ``baseline`` serves.
+
+    Raises
+    ------
+    core.preprocess.NoBaseline
+        For ``norm_mode="baseline"`` without at least 5 s of usable baseline.
+    """
+    verdict = quality.assess(recording, pipeline)
+    clean = preprocess.filtered(recording, pipeline)
+    return _features(recording, clean, verdict, pipeline, tuple(types), baseline)
+
+
+def _features(
+    recording: Recording,
+    clean: Recording,
+    verdict: Quality,
+    pipeline: Pipeline,
+    types: tuple[str, ...],
+    baseline: Recording | None = None,
+) -> Prepared:
+    scaled = preprocess.normalised(clean, verdict, pipeline, baseline)
+    cut = windows.cut(scaled, verdict, pipeline, types)
+    return Prepared(features.table(scaled, cut, verdict, pipeline, types), cut, verdict)
+
+
+def analyse(
+    recording: Recording,
+    bundle: Bundle | None,
+    pipeline: Pipeline | None = None,
+    *,
+    without: Reason = Reason.MISSING_CHANNEL,
+) -> Summary:
+    """Judge a recording and compute every measure that can be had of it.
+
+    Parameters
+    ----------
+    bundle
+        The model to use, or None where none fits; ``without`` then says why.
+
+    Returns
+    -------
+    Summary
+        Status "ok", or "abstained" when a signal that the model requires is poor, its baseline is missing, or
+        nothing at all could be computed. Markers of other, usable signals stay in either case.
+    """
+    pipeline = site_pipeline(bundle.pipeline if bundle else pipeline)
+    verdict = quality.assess(recording, pipeline)
+    clean = preprocess.filtered(recording, pipeline)
+    found = list(markers.compute(clean, verdict, pipeline))
+
+    required = tuple(bundle.required) if bundle else None
+    prediction: Prediction | None = None
+    reason: Reason | None = without if bundle is None else None
+    if bundle is not None and verdict.grade(required) is Grade.POOR:
+        reason = Reason.LOW_QUALITY
+    elif bundle is not None:
+        try:
+            prediction = _predict(recording, clean, verdict, pipeline, bundle)
+        except preprocess.NoBaseline:
+            reason = Reason.NO_BASELINE
+        else:
+            if not np.isfinite(prediction.proba).any():
+                prediction, reason = None, Reason.LOW_QUALITY
+
+    if bundle is not None and prediction is not None:
+        predicted = aggregate.prediction_measures(prediction, bundle)
+    else:
+        targets = bundle.targets if bundle else CORE_TARGETS
+        predicted = [Measure(t, "prediction", "index", reason=reason) for t in targets]
+
+    measures = (*predicted, *found)
+    abstained = (bundle is not None and prediction is None) or all(m.value is None for m in measures)
+    return Summary(
+        status="abstained" if abstained else "ok",
+        reasons=_reasons(verdict, required, reason if bundle else None),
+        measures=measures,
+        state=states.state(predicted),
+        quality=verdict,
+        n_windows=len(prediction.onset_s) if prediction else len(verdict.onset_s),
+        model=bundle.info if bundle else None,
+        prediction=prediction,
+        pipeline_hash=pipeline.hash,
+    )
+
+
+def _predict(recording: Recording, clean: Recording, verdict: Quality, pipeline: Pipeline, bundle: Bundle) -> Prediction:
+    """Window probabilities; NaN in windows where a required signal is not usable. The baseline part is not scored."""
+    types = tuple(bundle.required) + tuple(t for t in bundle.optional if t in recording.types)
+    prepared = _features(recording, clean, verdict, pipeline, types)
+    scored = ~_in_baseline(recording, prepared.windows)
+    proba = np.full((int(scored.sum()), len(bundle.targets)), np.nan)
+    usable = prepared.usable(bundle.required)[scored]
+    if usable.any():
+        proba[usable] = bundle.predict(prepared.table.loc[scored].loc[usable], pipeline.hash)
+    return Prediction(
+        bundle.name, bundle.version, bundle.targets, prepared.windows.onset_s[scored], pipeline.window_s, proba
+    )
+
+
+def _in_baseline(recording: Recording, cut: Windows) -> np.ndarray:
+    """Windows that overlap an annotation ``baseline``, shape (n_windows,)."""
+    inside = np.zeros(len(cut), dtype=bool)
+    for mark in recording.annotations:
+        if mark.description.strip().lower() == "baseline":
+            inside |= (cut.onset_s + cut.duration_s > mark.onset_s) & (cut.onset_s < mark.onset_s + mark.duration_s)
+    return inside
+
+
+def _reasons(verdict: Quality, required: tuple[str, ...] | None, reason: Reason | None) -> tuple[str, ...]:
+    """Why a session is not plainly good, in words: of the required signals, without a model of all present."""
+    types = verdict.types if required is None else [t for t in verdict.types if t.type in required]
+    said = [text for t in types if t.grade is not Grade.GOOD for text in t.reasons]
+    if reason is Reason.NO_BASELINE:
+        said.append("The model needs at least 5 s of usable baseline, and the recording has none.")
+    return tuple(dict.fromkeys(said))
