@@ -393,7 +393,7 @@ def patient_course(
     index = np.arange(n)
     own = {name: rng.uniform(-1, 1) for name in _COURSE_MEASURES}
     noise = {name: rng.standard_normal(n) for name in _COURSE_MEASURES}
-    planted = {name: np.zeros(n) for name in _COURSE_MEASURES}
+    planted: dict[str, np.ndarray] = {name: np.zeros(n) for name in _COURSE_MEASURES}
     if kind == "drift":
         ramp = size_sd * np.clip((index - n / 2) / max(n / 2 - 1, 1), 0, 1)
         planted["valence"], planted["heart_rate"] = -ramp, ramp
