@@ -108,3 +108,33 @@ LOW_USABLE_SHARE = 0.5
 # --- Sessions until a personal baseline is no longer "learning", and its weight of the newest (S1-24)
 BASELINE_SESSIONS = 10
 BASELINE_ALPHA = 0.1
+
+# --- Detectors (requirements d6). Index values are on 0-1; "x m" is in units of SMALLEST_CHANGE.
+AFFECT = ("valence", "arousal", "dominance")  # the measures of `published` and of CORRELATION
+FDR_Q = 0.05  # Benjamini-Hochberg over all tests of a visit (`default`)
+STILL_P = 0.05  # p below which an open TREND or CORRELATION still holds; it was discovered before
+RANGE_COVERAGE = 0.95  # own range and prediction limit
+CAP_LIVE, CAP_REPLAY = 5, 10  # insights per session; 10 for a `published` replay (S1-23)
+PUBLISHED_LOOK_BACK_DAYS = 30  # live; `default` looks at all accepted sessions
+PUBLISHED_LOOK_BACK_REPLAY_DAYS = 90
+TREND_RECENT = 5  # newest sessions that are compared with all before
+TREND_LEAST_PRIOR = 5  # `default`; `published` needs 1
+TREND_PUBLISHED, TREND_PUBLISHED_WARNING = 0.12, 0.20  # index; warning is above
+TREND_WARNING_M = 5 / 3  # x m: 0.20 of 0.12
+TREND_PERMUTATIONS = 9_999  # sampled where there are more ways than LIMIT to choose the newest five
+TREND_EXACT_LIMIT = 15_504  # ways at 20 sessions
+ANOMALY_LEAST_PRIOR = 4
+ANOMALY_PUBLISHED_Z, ANOMALY_ALERT_Z = 2.0, 3.0  # alert: `default` takes the p of 3 SD
+ANOMALY_PUBLISHED_LEAST_SD = 0.01  # index
+SD_FLOOR_M = 1 / 4  # x m: 0.03 of 0.12
+STEP_SD_M = 1 / 12  # x m: 0.01 of 0.12
+STEP_PREDICTION = 0.10  # index; markers 1 m
+PEAK_PUBLISHED_LEAST, PEAK_PUBLISHED_HIGH, PEAK_PUBLISHED_LOW = 3, 0.75, 0.25
+PEAK_LEAST, PEAK_MARGIN_M = 8, 1 / 6  # sessions; x m: 0.02 of 0.12
+STABILITY_DAYS, STABILITY_LEAST, STABILITY_LEAST_TOTAL, STABILITY_LEAST_DATES = 7, 4, 5, 3
+STABILITY_PUBLISHED_CV = 0.10
+STABILITY_SD_PREDICTION, STABILITY_SD_M = 0.05, 0.4  # index; markers x m
+CORRELATION_R = 0.65
+CORRELATION_PUBLISHED_LEAST, CORRELATION_LEAST = 8, 10  # sessions
+CORRELATION_P = 0.05
+# --- end of detectors
