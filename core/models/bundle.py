@@ -1,0 +1,485 @@
+"""A bundle: a folder of weights with the card that says what they are. No pickle is ever read.
+
+``card.json`` is checked field by field, every other file by its SHA-256; a bundle without any of it does not load.
+Cards are light to read. Weights are loaded on the first prediction, by the loader of their file's name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from core.errors import AffectlineError
+from core.settings import MODELS_SHIPPED, settings
+from core.types import ModelInfo, Pipeline, Recording
+
+DEMONSTRATION = (
+    "demonstration model, trained on simulated signals: these numbers carry no meaning for a person"  # design 3
+)
+# types that skops may build beside its own defaults; nothing else is ever trusted
+TRUSTED = ("numpy.dtype",)
+
+
+class BundleError(AffectlineError):
+    """A bundle that is not loaded, or not used on what it was given."""
+
+    exit_code = 3
+    http_status = 422
+
+    def __init__(self, what: str, where: str = "", what_to_do: str = ""):
+        super().__init__("E-BUNDLE", what, where, what_to_do)
+
+    def __reduce__(self):
+        return type(self), (self.what, self.where, self.what_to_do)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Interval(_Strict):
+    """A score with its 95 % interval over subjects; ``n_undefined`` subjects could not be scored."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n_undefined: int = 0
+
+
+class Range(_Strict):
+    """The 95 % range of a coin that knows nothing."""
+
+    low: float
+    high: float
+
+
+class Calibrator(_Strict):
+    """p = 1 / (1 + exp(-(slope x + intercept))) of the logit x of the model's own probability of High."""
+
+    slope: float
+    intercept: float
+
+
+class Target(_Strict):
+    """What one number means: which way High lies, scale and cut of the labels, fitted cut of the probability."""
+
+    orientation: Literal["high_is_1", "high_is_0"]
+    lowest: float
+    highest: float
+    cut: float
+    calibrator: Calibrator
+    threshold: float = Field(ge=0.0, le=1.0)
+
+
+class Signals(_Strict):
+    """Channels by type (an empty list: any channel of the type) and the rates trained on, in Hz."""
+
+    required: dict[str, list[str]] = Field(min_length=1)
+    optional: dict[str, list[str]]
+    sfreq: dict[str, float]
+
+
+class Fitted(_Strict):
+    """Where each fitted part lies: the name of a file of the bundle, or "card"."""
+
+    imputer: str = Field(min_length=1)
+    scaler: str = Field(min_length=1)
+    calibrator: str = Field(min_length=1)
+    threshold: str = Field(min_length=1)
+
+
+class Training(_Strict):
+    """The study that was learned from; ``sha256`` is over its labels and recordings."""
+
+    study: str = Field(min_length=1)
+    licence: str = Field(min_length=1)
+    simulated: bool
+    n_subjects: int
+    n_trials: int
+    n_windows: int
+    sha256: str = Field(min_length=64, max_length=64)
+    model: str
+    seed: int
+
+
+class SubjectScore(_Strict):
+    """One held-out subject; AUC is null where the subject has one class only."""
+
+    subject: str
+    n_trials: int
+    accuracy: float
+    balanced_accuracy: float
+    roc_auc: float | None
+    brier: float
+    threshold: float
+    flipped: bool
+
+
+class Evaluation(_Strict):
+    """Leave one subject out, per trial, beside chance and the models that know nothing."""
+
+    split: Literal["loso"]
+    balanced_accuracy: Interval
+    accuracy: Interval
+    roc_auc: Interval
+    chance: Range
+    majority: Interval
+    dummy: Interval
+    majority_accuracy: float
+    subjects: list[SubjectScore] = Field(min_length=1)
+
+
+class ReliabilityBin(_Strict):
+    """Trials whose probability fell between two edges: mean probability and share High."""
+
+    low: float
+    high: float
+    n: int
+    mean_p: float
+    share_high: float
+
+
+class Calibration(_Strict):
+    """On held-out subjects: calibration error, Brier score, and the SD over subjects of share High less mean p."""
+
+    ece: float
+    brier: float
+    spread: float = Field(ge=0.0)
+    bins: list[ReliabilityBin]
+
+
+class Check(_Strict):
+    """One named check of the leak audit."""
+
+    name: str
+    outcome: Literal["pass", "fail", "not_checkable"]
+    evidence: str
+
+
+class LeakAudit(_Strict):
+    """Window-level balanced accuracy under random windows less leave-one-subject-out, and the named checks."""
+
+    premium: dict[str, Interval]
+    scores: dict[str, dict[str, float]]
+    checks: list[Check] = Field(min_length=1)
+
+
+class Card(_Strict):
+    """Everything a bundle must say of itself (design 3). Its numbers are written by the evaluation."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    version: str = Field(min_length=1)
+    created_at: str
+    demonstration: bool
+    basis: str = Field(min_length=1)
+    targets: dict[str, Target] = Field(min_length=1)
+    signals: Signals
+    pipeline: dict[str, Any]
+    pipeline_hash: str = Field(min_length=16, max_length=16)
+    feature_set: str = Field(min_length=1)
+    features: list[str] = Field(min_length=1)
+    fitted: Fitted
+    training: Training
+    loso: dict[str, Evaluation]
+    calibration: dict[str, Calibration]
+    leak_audit: LeakAudit
+    intended_use: str = Field(min_length=1)
+    not_for: str = Field(min_length=1)
+    files: dict[str, str] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _every_target_is_documented(self) -> Card:
+        for part, said in (
+            ("loso", self.loso),
+            ("calibration", self.calibration),
+            ("leak_audit", self.leak_audit.premium),
+        ):
+            if set(said) != set(self.targets):
+                raise ValueError(f"{part} does not cover the targets {', '.join(self.targets)}")
+        return self
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A card that was checked, and the weights beside it."""
+
+    name: str
+    version: str
+    card: Card
+    path: Path
+    pipeline: Pipeline
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is said of the model beside its numbers; the balanced accuracy is the mean over targets."""
+        scores = [e.balanced_accuracy.value for e in self.card.loso.values() if e.balanced_accuracy.value is not None]
+        mean = float(np.mean(scores)) if scores else None
+        return ModelInfo(self.name, self.version, self.card.basis, mean, self.card.demonstration)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the targets, in the order of the columns of ``predict``."""
+        return tuple(self.card.targets)
+
+    @property
+    def required(self) -> dict[str, tuple[str, ...]]:
+        """Channel types that must be there, with the channels needed (empty: any)."""
+        return {type_: tuple(names) for type_, names in self.card.signals.required.items()}
+
+    @property
+    def optional(self) -> dict[str, tuple[str, ...]]:
+        """Channel types that help but may be missing."""
+        return {type_: tuple(names) for type_, names in self.card.signals.optional.items()}
+
+    @property
+    def norm_mode(self) -> str:
+        """How signals are scaled before features: "self" or "baseline"."""
+        return self.pipeline.norm_mode
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Cut of the probability of High, per target."""
+        return {name: target.threshold for name, target in self.card.targets.items()}
+
+    @property
+    def spreads(self) -> dict[str, float]:
+        """Calibration spread per target: SD over held-out subjects."""
+        return {name: calibration.spread for name, calibration in self.card.calibration.items()}
+
+    def fits(self, recording: Recording) -> bool:
+        """Whether every required channel is in a recording."""
+        return all(
+            names <= present if names else bool(present)
+            for type_, needed in self.required.items()
+            for names, present in [(set(needed), {s.name for s in recording.of_type(type_)})]
+        )
+
+    def predict(self, features: pd.DataFrame, pipeline_hash: str) -> np.ndarray:
+        """Calibrated probability of High per window and target.
+
+        Parameters
+        ----------
+        features
+            A row per window; columns are taken by name, a missing one is imputed by the bundle.
+        pipeline_hash
+            Hash of the settings the features were prepared with.
+
+        Returns
+        -------
+        ndarray, shape (n_windows, n_targets)
+
+        Raises
+        ------
+        BundleError
+            When the features were prepared under other settings than the bundle's. The mains frequency alone may
+            differ: it is the site's, not the model's.
+        """
+        accepted = {replace(self.pipeline, line_hz=hz).hash for hz in (50.0, 60.0)} | {self.pipeline.hash}
+        if pipeline_hash not in accepted:
+            raise BundleError(
+                f"the features were prepared under pipeline {pipeline_hash}, the model needs {self.pipeline.hash}",
+                self.name,
+                "Analyse the recording again with this model.",
+            )
+        x = features.reindex(columns=self.card.features).to_numpy(dtype=np.float64)
+        estimators = _weights(self.path, tuple(self.card.files.items()), self.targets)
+        columns = []
+        for name, target in self.card.targets.items():
+            p = np.asarray(estimators[name].predict_proba(x))[:, 1]
+            columns.append(calibrated(1 - p if target.orientation == "high_is_0" else p, target.calibrator))
+        return np.column_stack(columns)
+
+
+def logit(p: np.ndarray) -> np.ndarray:
+    """ln(p / (1 - p)), with p kept within 1e-6 of its ends."""
+    p = np.clip(p, 1e-6, 1 - 1e-6)
+    return np.log(p) - np.log1p(-p)
+
+
+def calibrated(p: np.ndarray, by: Calibrator) -> np.ndarray:
+    """A model's own probability of High as the calibrator corrects it.
+
+    Examples
+    --------
+    >>> calibrated(np.array([0.25, 0.75]), Calibrator(slope=1.0, intercept=0.0)).round(6)
+    array([0.25, 0.75])
+    """
+    return 1 / (1 + np.exp(-(by.slope * logit(p) + by.intercept)))
+
+
+# --- files
+
+
+def load(path: Path) -> Bundle:
+    """Read and check a bundle's card and the hashes of its files.
+
+    Raises
+    ------
+    BundleError
+        Naming the bundle and the first thing that is missing or does not match.
+    """
+    where = path.name
+    try:
+        card = Card.model_validate_json((path / "card.json").read_bytes())
+    except FileNotFoundError:
+        raise BundleError("the folder has no card.json", where) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "card"
+        raise BundleError(f"card.json: {field}: {first['msg']}", where, "Publish the model again.") from None
+    if card.name != where:
+        raise BundleError(f"the card is that of {card.name}", where)
+    pipeline = _pipeline(card, where)
+    for name, expected in card.files.items():
+        file = path / name
+        if Path(name).name != name or not file.is_file():
+            raise BundleError(f"{name} is missing", where, "Publish the model again.")
+        if hashlib.sha256(file.read_bytes()).hexdigest() != expected:
+            raise BundleError(f"{name} is not the file that the card describes", where, "Publish the model again.")
+    if not set(card.files) & set(_LOADERS):
+        raise BundleError(f"no weights of a kind we read ({', '.join(_LOADERS)})", where)
+    for part, file_name in card.fitted:
+        if file_name != "card" and file_name not in card.files:
+            raise BundleError(f"the fitted {part} is said to be in {file_name}, which is not there", where)
+    return Bundle(card.name, card.version, card, path, pipeline)
+
+
+def _pipeline(card: Card, where: str) -> Pipeline:
+    known = {f.name for f in fields(Pipeline)}
+    if set(card.pipeline) != known:
+        odd = ", ".join(sorted(set(card.pipeline) ^ known))
+        raise BundleError(
+            f"its pipeline settings are not those of this version ({odd})", where, "Train the model again."
+        )
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in card.pipeline.items()}
+    pipeline = Pipeline(**plain)
+    if pipeline.hash != card.pipeline_hash:
+        raise BundleError("its pipeline settings do not have the hash the card gives", where, "Train the model again.")
+    if pipeline.features != card.feature_set:
+        raise BundleError("its pipeline and its card name different feature sets", where, "Train the model again.")
+    return pipeline
+
+
+def _load_skops(file: Path, where: str) -> Mapping[str, Any]:
+    """Estimators per target; only types of a list fixed here are ever built."""
+    import skops.io
+
+    untrusted = sorted(set(skops.io.get_untrusted_types(file=file)) - set(TRUSTED))
+    if untrusted:
+        raise BundleError(f"{file.name} holds types that are not trusted: {', '.join(untrusted)}", where)
+    return skops.io.load(file, trusted=list(TRUSTED))
+
+
+# how each kind of weights is read: file name -> function to a mapping target -> estimator;
+# a net adds "model.safetensors" here
+_LOADERS: dict[str, Callable[[Path, str], Mapping[str, Any]]] = {"model.skops": _load_skops}
+
+
+@lru_cache(maxsize=8)
+def _weights(folder: Path, files: tuple[tuple[str, str], ...], targets: tuple[str, ...]) -> Mapping[str, Any]:
+    """The estimators of a bundle, read once per content: one per target, with the fitted steps that the card names."""
+    name, sha256 = next((n, digest) for n, digest in files if n in _LOADERS)
+    file = folder / name
+    if hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
+        raise BundleError(f"{name} changed since the bundle was loaded", folder.name)
+    estimators = _LOADERS[name](file, folder.name)
+    for target in targets:
+        steps = getattr(estimators.get(target), "named_steps", {})
+        if not {"imputer", "scaler"} <= set(steps):
+            raise BundleError(f"{name} has no fitted imputer and scaler for {target}", folder.name)
+    return estimators
+
+
+def save(folder: Path, card: Card, estimators: Mapping[str, Any]) -> Path:
+    """Write a bundle whole: into a folder beside its place, then moved there. An older one of that name is replaced.
+
+    Parameters
+    ----------
+    card
+        Its ``files`` are filled in here.
+    estimators
+        A fitted scikit-learn estimator per target.
+    """
+    import skops.io
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".publish-") as temporary:
+        new = Path(temporary) / folder.name
+        new.mkdir()
+        skops.io.dump(dict(estimators), new / "model.skops")
+        digest = hashlib.sha256((new / "model.skops").read_bytes()).hexdigest()
+        full = card.model_copy(update={"files": {"model.skops": digest}})
+        text = json.dumps(full.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False)
+        (new / "card.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+        load(new)
+        if folder.exists():
+            shutil.move(folder, Path(temporary) / "old")
+        shutil.move(new, folder)
+    return folder
+
+
+def pipeline_dict(pipeline: Pipeline) -> dict[str, Any]:
+    """The settings of a pipeline as a card stores them."""
+    return json.loads(json.dumps(asdict(pipeline)))
+
+
+# --- which are there
+
+
+def folders() -> dict[str, Path]:
+    """Every bundle folder by name: those the site published hide shipped ones of the same name."""
+    found: dict[str, Path] = {}
+    for root in (settings().data_dir / "models", MODELS_SHIPPED):
+        if root.is_dir():
+            for folder in sorted(root.iterdir()):
+                if folder.is_dir() and not folder.name.startswith("."):
+                    found.setdefault(folder.name, folder)
+    return found
+
+
+def available() -> list[Bundle]:
+    """Bundles that load, the site's own first."""
+    return [found for found in _all().values() if isinstance(found, Bundle)]
+
+
+def broken() -> dict[str, str]:
+    """Bundles that do not load, by name, with the reason."""
+    return {name: found.text for name, found in _all().items() if isinstance(found, BundleError)}
+
+
+def _all() -> dict[str, Bundle | BundleError]:
+    out: dict[str, Bundle | BundleError] = {}
+    for name, folder in folders().items():
+        try:
+            out[name] = load(folder)
+        except BundleError as error:
+            out[name] = error
+    return out
+
+
+def by_name(name: str) -> Bundle | None:
+    """The bundle of a name, or None where there is none; BundleError where it does not load."""
+    folder = folders().get(name)
+    return load(folder) if folder else None
+
+
+def choose(recording: Recording, name: str | None = None) -> Bundle | None:
+    """The bundle to use on a recording: the one named, else the first that fits, real before demonstration.
+
+    None where no bundle, or not the one named, has all its required channels in the recording.
+    """
+    if name is not None:
+        bundle = by_name(name)
+        return bundle if bundle is not None and bundle.fits(recording) else None
+    return next((b for b in sorted(available(), key=lambda b: b.card.demonstration) if b.fits(recording)), None)
