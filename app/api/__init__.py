@@ -1,0 +1,1 @@
+"""The REST front over the same services as the pages and the command line."""
