@@ -1,0 +1,10 @@
+"""Figures from core dataclasses, one file per subject; nothing here calls st.*."""
+
+from app.ui.charts.affect import affect_plane
+from app.ui.charts.affect import points as affect_points
+from app.ui.charts.insight import history
+from app.ui.charts.signals import overview, signals
+from app.ui.charts.timeline import Timeline, timeline
+from app.ui.charts.windows import window_strip
+
+__all__ = ["Timeline", "affect_plane", "affect_points", "history", "overview", "signals", "timeline", "window_strip"]

@@ -1,0 +1,404 @@
+"""The life chart: a patient's events, measures, self-reports and quality on one time axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import plotly.graph_objects as go
+
+from app.ui import formats, palette, wording
+from app.ui.charts.base import floats, label, quiet, stems, thinned
+from core.services.insights import Card
+from core.services.patients import Baseline, Event, SelfReport
+from core.services.sessions import SessionRow
+from core.settings import BASELINE_SESSIONS, LOW_USABLE_SHARE, MEASURE_UNITS
+
+# Cut points of the PHQ-9's own bands (Kroenke 2001)
+PHQ9_BANDS = (5, 10, 15, 20)
+LANE_PX = {"events": 64, "measure": 112, "reports": 96, "quality": 46}
+GAP_PX = 30
+MAX_MARKS = 60
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The figure, and for each of its curves the session that each point stands for."""
+
+    figure: go.Figure
+    sessions: Mapping[int, tuple[str, ...]]
+    n_drawn: int
+
+
+@dataclass(frozen=True)
+class _Lane:
+    kind: str
+    title: str
+    axis: str
+    top: float
+    bottom: float
+
+
+def timeline(
+    rows: Sequence[SessionRow],
+    measures: Sequence[str],
+    baselines: Mapping[str, Baseline],
+    cards: Sequence[Card] = (),
+    events: Sequence[Event] = (),
+    reports: Sequence[SelfReport] = (),
+    *,
+    zone: ZoneInfo,
+) -> Timeline:
+    """Lanes from top to bottom: events, one per measure, one per self-report instrument, usable share.
+
+    ``rows`` are oldest first. At most about 1000 sessions are drawn, those with an insight always.
+    """
+    marked = {c.insight.session for c in cards}
+    kept = thinned(len(rows), (i for i, r in enumerate(rows) if r.session in marked))
+    drawn = [rows[i] for i in kept]
+    x = formats.local_ms([r.started_at for r in drawn], zone)
+    ends = formats.local_ms(
+        [r.started_at for r in rows] + [r.reported_at for r in reports] + [e.started_at for e in events], zone
+    )
+    first, last = (float(ends.min()), float(ends.max())) if ends.size else (0.0, 1.0)
+    pad = max(0.02 * (last - first), 43_200_000.0)
+
+    instruments = list(dict.fromkeys(r.instrument for r in reports))
+    lanes = _lanes(measures, instruments, bool(events))
+    total = sum(LANE_PX[kind] + GAP_PX for kind, _ in lanes)
+    figure = go.Figure()
+    sessions: dict[int, tuple[str, ...]] = {}
+    placed: list[_Lane] = []
+    y = 1.0
+    for i, (kind, name) in enumerate(lanes):
+        y -= GAP_PX / total
+        height = LANE_PX[kind] / total
+        axis = "y" if i == 0 else f"y{i + 1}"
+        placed.append(_Lane(kind, name, axis, y, y - height))
+        y -= height
+
+    ids = tuple(r.session for r in drawn)
+    for lane in placed:
+        domain = [max(lane.bottom, 0.0), lane.top]
+        layout = {
+            "domain": domain,
+            "anchor": "x",
+            "gridcolor": palette.GRID,
+            "zeroline": False,
+            "nticks": 4,
+            "fixedrange": True,
+            "tickfont": {"size": 11},
+        }
+        if lane.kind == "events":
+            _events(figure, lane, events, zone, last + pad)
+            layout |= {"showticklabels": False, "showgrid": False, "range": [-0.6, 1.6]}
+        elif lane.kind == "measure":
+            position = list(measures).index(lane.title)
+            layout |= _measure(figure, lane, drawn, x, ids, baselines.get(lane.title), cards, sessions, position)
+        elif lane.kind == "reports":
+            layout |= _reports(figure, lane, reports, zone)
+        else:
+            _quality(figure, lane, drawn, x, ids, sessions)
+            layout |= {"range": [0, 105], "tickvals": [0, 50, 100], "ticksuffix": " %"}
+        figure.layout[lane.axis.replace("y", "yaxis")] = layout
+
+    figure.update_layout(
+        xaxis={
+            "type": "date",
+            "range": [first - pad, last + pad],
+            "anchor": placed[-1].axis if placed else "y",
+            "gridcolor": palette.GRID,
+            "showspikes": True,
+            "spikemode": "across",
+            "spikethickness": 1,
+            "spikecolor": palette.FAINT,
+            "spikedash": "solid",
+            "hoverformat": "%-d %b %Y %H:%M",
+            "title": {"text": f"Date ({zone.key})", "font": {"size": 12}},
+        },
+        hovermode="x unified",
+        hoversubplots="axis",
+        dragmode="zoom",
+        clickmode="event+select",
+    )
+    quiet(figure, total + 60, left=52, top=4)
+    return Timeline(figure, sessions, len(drawn))
+
+
+def _lanes(measures: Sequence[str], instruments: Sequence[str], events: bool) -> list[tuple[str, str]]:
+    lanes = [("events", "Treatments, changes and life events")] if events else []
+    lanes += [("measure", m) for m in measures]
+    lanes += [("reports", i) for i in instruments]
+    return [*lanes, ("quality", "Usable share of the recording")]
+
+
+def _measure(figure, lane, rows, x, ids, baseline, cards, sessions, position) -> dict:
+    """Interval, line, points, crosses, own range and insight marks of one measure; returns the axis range."""
+    name = lane.title
+    unit = MEASURE_UNITS.get(name, "")
+    colour = palette.measure(name, position)
+    found = [r.measures.get(name) for r in rows]
+    value = floats(m.value if m else None for m in found)
+    low = floats(m.low if m and m.value is not None else None for m in found)
+    high = floats(m.high if m and m.value is not None else None for m in found)
+    has = np.isfinite(value)
+    ranged = has & np.isfinite(low) & np.isfinite(high)
+    hollow = np.asarray([r.low_quality for r in rows], dtype=bool)
+    band = (baseline.low, baseline.high) if baseline and baseline.low is not None else None
+
+    parts = [value[has], low[ranged], high[ranged], floats(band) if band else np.empty(0)]
+    finite = np.concatenate(parts)
+    if unit == "index":
+        bottom, top = 0.0, 1.0
+    elif finite.size:
+        edge = 0.08 * max(float(np.ptp(finite)), abs(float(finite.mean())) * 0.02, 1e-6)
+        bottom, top = float(finite.min()) - 2 * edge, float(finite.max()) + edge
+    else:
+        bottom, top = 0.0, 1.0
+
+    note = ""
+    if baseline and baseline.mean is not None and baseline.kind != "learning":
+        _own_range(figure, lane, baseline, colour)
+        note = f"own range {baseline.low:.2f} to {baseline.high:.2f}" if band else "own mean, no range yet"
+    elif baseline and baseline.kind == "learning":
+        note = wording.learning(baseline.n, BASELINE_SESSIONS)
+    elif not has.any():
+        note = "not computed in any session shown"
+    title = f"<b>{formats.name(name)}</b>  {'index 0-1' if unit == 'index' else unit}"
+    figure.add_annotation(**label(title, 0, lane.top))
+    if note:
+        figure.add_annotation(**label(note, 1, lane.top, xanchor="right"))
+
+    common = {"xaxis": "x", "yaxis": lane.axis, "hoverinfo": "skip"}
+    if ranged.any():
+        xs, ys = stems(x[ranged], low[ranged], high[ranged])
+        shade = palette.transparent(colour, 0.35 if ranged.sum() < 200 else 0.18)
+        figure.add_trace(go.Scatter(x=xs, y=ys, mode="lines", line={"color": shade, "width": 2}, **common))
+    solid = has & ~hollow
+    if solid.sum() > 1:
+        line = {"color": palette.transparent(colour, 0.6), "width": 1}
+        figure.add_trace(go.Scatter(x=x[solid], y=value[solid], mode="lines", line=line, **common))
+    symbols = np.asarray(
+        [
+            palette.SYMBOLS[formats.direction(v, *band) or "within"] if band and np.isfinite(v) else "circle"
+            for v in value
+        ]
+    )
+    symbols = np.where(hollow, np.char.add(symbols, palette.LOW_QUALITY), symbols)
+    size = 8 if len(rows) <= 150 else 5
+    for chosen, template in (
+        (ranged, "%{y:.2f} (%{customdata[0]:.2f} to %{customdata[1]:.2f})"),
+        (has & ~ranged, "%{y:.2f}"),
+    ):
+        if not chosen.any():
+            continue
+        sessions[len(figure.data)] = tuple(np.asarray(ids, dtype=object)[chosen])
+        figure.add_trace(
+            go.Scatter(
+                x=x[chosen],
+                y=value[chosen],
+                customdata=np.column_stack([low[chosen], high[chosen]]).astype(np.float32),
+                mode="markers",
+                marker={"color": colour, "symbol": symbols[chosen].tolist(), "size": size, "line": {"width": 1.5}},
+                name=formats.name(name),
+                hovertemplate=template + (f" {unit}" if unit != "index" else ""),
+                xaxis="x",
+                yaxis=lane.axis,
+                selected={"marker": {"opacity": 1}},
+                unselected={"marker": {"opacity": 1}},
+            )
+        )
+    missing = [i for i, m in enumerate(found) if m is not None and m.value is None]
+    if missing:
+        sessions[len(figure.data)] = tuple(ids[i] for i in missing)
+        figure.add_trace(
+            go.Scatter(
+                x=x[missing],
+                y=np.full(len(missing), bottom + 0.05 * (top - bottom)),
+                text=[formats.reason(found[i].reason) for i in missing],
+                mode="markers",
+                marker={
+                    "symbol": palette.SYMBOLS["not computed"],
+                    "size": size - 1,
+                    "color": palette.INK,
+                    "line": {"width": 1.5, "color": palette.INK},
+                },
+                name=formats.name(name),
+                hovertemplate="%{text}",
+                xaxis="x",
+                yaxis=lane.axis,
+                selected={"marker": {"opacity": 1}},
+                unselected={"marker": {"opacity": 1}},
+            )
+        )
+    _marks(figure, lane, cards, dict(zip(ids, zip(x, value, strict=True), strict=True)), top - bottom)
+    return {"range": [bottom, top]}
+
+
+def _own_range(figure, lane, baseline, colour) -> None:
+    """The mean as a line and the own range as a band over the whole width."""
+    place = {"xref": "paper", "x0": 0, "x1": 1, "yref": lane.axis, "layer": "below"}
+    if baseline.low is not None and baseline.high is not None:
+        figure.add_shape(
+            type="rect",
+            y0=baseline.low,
+            y1=baseline.high,
+            fillcolor=palette.transparent(colour, 0.09),
+            line={"width": 0},
+            **place,
+        )
+    figure.add_shape(
+        type="line", y0=baseline.mean, y1=baseline.mean, line={"color": palette.INK, "width": 1, "dash": "dot"}, **place
+    )
+
+
+def _marks(figure, lane, cards, points, height) -> None:
+    """A diamond and the first letter of its kind above each point that a rule found something at."""
+    here = [c for c in cards if c.insight.measure == lane.title and c.insight.last_session in points][-MAX_MARKS:]
+    here = [c for c in here if np.isfinite(points[c.insight.last_session][1])]
+    if not here:
+        return
+    at = [points[c.insight.last_session] for c in here]
+    figure.add_trace(
+        go.Scatter(
+            x=[p[0] for p in at],
+            y=[p[1] for p in at],
+            mode="markers+text",
+            text=[c.insight.kind[0] for c in here],
+            textposition=["bottom center" if p[1] > 0.75 * height else "top center" for p in at],
+            textfont={"size": 11, "color": palette.INK},
+            marker={"symbol": "diamond-open", "size": 16, "color": palette.INK, "line": {"width": 1.5}},
+            customdata=[f"{wording.KINDS.get(c.insight.kind, c.insight.kind)} ({c.state})" for c in here],
+            hovertemplate="%{customdata}",
+            name="Insight",
+            xaxis="x",
+            yaxis=lane.axis,
+        )
+    )
+
+
+def _events(figure, lane, events, zone, end_ms) -> None:
+    """Treatments as bars above, changes and life events as points below."""
+    figure.add_annotation(**label(f"<b>{lane.title}</b>", 0, lane.top))
+    looks = {"treatment": ("square", 0), "change": ("diamond", 1), "life_event": ("star", 3)}
+    for kind, (symbol, i) in looks.items():
+        of_kind = [e for e in events if e.kind == kind]
+        if not of_kind:
+            continue
+        starts = formats.local_ms([e.started_at for e in of_kind], zone)
+        level = 1.0 if kind != "life_event" else 0.0
+        for event, start in zip(of_kind, starts, strict=True):
+            if kind == "treatment" or event.ended_at:
+                stop = formats.local_ms([event.ended_at], zone)[0] if event.ended_at else end_ms
+                figure.add_trace(
+                    go.Scatter(
+                        x=[start, stop],
+                        y=[level, level],
+                        mode="lines",
+                        line={"color": palette.transparent(palette.CATEGORIES[i], 0.35), "width": 9},
+                        hoverinfo="skip",
+                        xaxis="x",
+                        yaxis=lane.axis,
+                    )
+                )
+        texts = [formats.in_figure(e.text, 32) + (f" ({e.impact:+d})" if e.impact is not None else "") for e in of_kind]
+        figure.add_trace(
+            go.Scatter(
+                x=starts,
+                y=np.full(len(of_kind), level),
+                mode="markers+text",
+                text=texts,
+                textposition="middle right",
+                textfont={"size": 11},
+                marker={"symbol": symbol, "size": 9, "color": palette.CATEGORIES[i]},
+                name=wording.EVENT_KINDS.get(kind, kind),
+                hovertemplate="%{text}",
+                xaxis="x",
+                yaxis=lane.axis,
+            )
+        )
+
+
+def _reports(figure, lane, reports, zone) -> dict:
+    """One self-report instrument in its own range; PHQ-9 with its own bands."""
+    from core.services.patients import INSTRUMENTS
+
+    mine = [r for r in reports if r.instrument == lane.title]
+    lowest, highest = INSTRUMENTS.get(lane.title, (min(r.score for r in mine), max(r.score for r in mine)))
+    figure.add_annotation(
+        **label(f"<b>{formats.in_figure(lane.title)}</b>  self-report, {lowest:g}-{highest:g}", 0, lane.top)
+    )
+    if lane.title == "PHQ-9":
+        for cut in PHQ9_BANDS:
+            figure.add_shape(
+                type="line",
+                xref="paper",
+                x0=0,
+                x1=1,
+                yref=lane.axis,
+                y0=cut,
+                y1=cut,
+                layer="below",
+                line={"color": palette.FAINT, "width": 1, "dash": "dot"},
+            )
+    figure.add_trace(
+        go.Scatter(
+            x=formats.local_ms([r.reported_at for r in mine], zone),
+            y=floats(r.score for r in mine),
+            mode="lines+markers",
+            line={"color": palette.INK, "width": 1, "dash": "dot"},
+            marker={"symbol": "square", "size": 7, "color": palette.INK},
+            name=formats.in_figure(lane.title),
+            hovertemplate="%{y:g}",
+            xaxis="x",
+            yaxis=lane.axis,
+        )
+    )
+    edge = 0.08 * (highest - lowest)
+    return {"range": [lowest - edge, highest + edge]}
+
+
+def _quality(figure, lane, rows, x, ids, sessions) -> None:
+    """Usable share as stems; hollow heads below the limit."""
+    figure.add_annotation(**label(f"<b>{lane.title}</b>  %", 0, lane.top))
+    figure.add_annotation(
+        **label(f"hollow: below {100 * LOW_USABLE_SHARE:.0f} %, left out of baselines", 1, lane.top, xanchor="right")
+    )
+    share = 100 * floats(r.usable_share for r in rows)
+    has = np.isfinite(share)
+    if not has.any():
+        return
+    hollow = np.asarray([r.low_quality for r in rows], dtype=bool)[has]
+    xs, ys = stems(x[has], np.zeros(int(has.sum())), share[has])
+    figure.add_trace(
+        go.Scatter(
+            x=xs,
+            y=ys,
+            mode="lines",
+            line={"color": palette.FAINT, "width": 2},
+            hoverinfo="skip",
+            xaxis="x",
+            yaxis=lane.axis,
+        )
+    )
+    sessions[len(figure.data)] = tuple(np.asarray(ids, dtype=object)[has])
+    figure.add_trace(
+        go.Scatter(
+            x=x[has],
+            y=share[has],
+            mode="markers",
+            marker={
+                "size": 6 if len(rows) <= 150 else 4,
+                "color": palette.INK,
+                "symbol": np.where(hollow, "circle-open", "circle").tolist(),
+            },
+            name="Usable",
+            hovertemplate="%{y:.0f} %",
+            xaxis="x",
+            yaxis=lane.axis,
+            selected={"marker": {"opacity": 1}},
+            unselected={"marker": {"opacity": 1}},
+        )
+    )

@@ -1,0 +1,542 @@
+"""Small repeated blocks of the pages: frame, banner, values, tables, charts, insight cards, exports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from app.ui import charts, formats, nav, state, wording
+from core.errors import AffectlineError, NotFound
+from core.services import exports, patients
+from core.services.insights import Card
+from core.services.patients import Baseline
+from core.services.sessions import SessionRow
+from core.settings import BASELINE_SESSIONS, MEASURE_UNITS, VERSION
+from core.types import Measure, ModelInfo
+
+STYLE = Path(__file__).with_name("style.css")
+# the export service is the only way out, so the figure's own PNG button is off
+PLOT_CONFIG = {
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["toImage", "lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+    "scrollZoom": False,
+}
+NOT_COMPUTED = "not computed"
+
+
+class Halt(Exception):
+    """Ends a page early; the footer is drawn all the same."""
+
+
+def halt() -> NoReturn:
+    """End the page here."""
+    raise Halt
+
+
+# --- frame
+
+
+def style() -> None:
+    """Our layout rules."""
+    st.html(STYLE)
+
+
+def sidebar() -> None:
+    """Find a patient and the help, by key from everywhere."""
+    with st.sidebar, st.container(horizontal=True):
+        if st.button("Find patient", shortcut="F", key="find_patient"):
+            _find_dialog()
+        if st.button("Help", shortcut="H", key="open_help"):
+            nav.go("help")
+
+
+@st.dialog("Find patient")
+def _find_dialog() -> None:
+    try:
+        known = [p.pseudonym for p in patients.find(state.store())]
+    except AffectlineError as error:
+        show_error(error)
+        return
+    if not known:
+        st.text("No patients yet.")
+        return
+    chosen = st.selectbox("Patient", known, index=None, placeholder="Type an ID such as P-0042")
+    if chosen:
+        nav.go("patient", {state.PATIENT: chosen})
+
+
+def footer() -> None:
+    """Data as of, software version, and what this is not."""
+    with st.container(key="footer"):
+        st.divider()
+        st.caption(
+            f"Data as of {formats.when(state.now(), state.zone())} · {wording.PRODUCT} {VERSION} · {wording.FOOTER}"
+        )
+
+
+@contextmanager
+def page(url_path: str) -> Iterator[None]:
+    """Title and question of a page; errors of the core become text, once, here."""
+    entry = nav.PAGES[url_path]
+    st.title(entry.title)
+    st.caption(entry.question)
+    text = state.take_flash()
+    if text:
+        st.success(formats.in_label(text, 200))
+    try:
+        yield
+    except Halt:
+        return
+    except AffectlineError as error:
+        show_error(error)
+
+
+def show_error(error: AffectlineError) -> None:
+    """What - where - what to do - code."""
+    st.error(formats.in_label(error.text, 600))
+
+
+def problem(error: Mapping | None) -> str:
+    """The stored refusal of a job as one line."""
+    if not error:
+        return "No reason was stored."
+    what = " ".join(str(error[k]) for k in ("what",) if error.get(k))
+    lead = f"{error['where']}: {what}" if error.get("where") else what
+    return " ".join(p for p in (lead, str(error.get("what_to_do") or ""), f"[{error.get('code', '')}]") if p)
+
+
+def empty(text: str, *links: tuple[str, str]) -> None:
+    """Why there is nothing, and what to do about it: (page, label) of each way on."""
+    with st.container(border=True):
+        st.markdown(text)
+        if links:
+            with st.container(horizontal=True):
+                for url_path, label in links:
+                    nav.link(url_path, label)
+
+
+# --- patient
+
+
+def patient_of_url(store) -> patients.Patient:
+    """The patient of the URL. An unknown one is said, never replaced by another; none offers a choice."""
+    wanted = state.param(state.PATIENT)
+    if wanted is None:
+        _choose_patient(store)
+        halt()
+    try:
+        return patients.get(store, wanted)
+    except NotFound:
+        st.error(
+            f"Unknown patient {formats.in_label(wanted, 40)}. No other patient is shown in its place. "
+            "Check the ID, or find the patient with the key F."
+        )
+        nav.link("worklist", "Open the worklist")
+        halt()
+
+
+def _choose_patient(store) -> None:
+    known = [p.pseudonym for p in patients.find(store)]
+    if not known:
+        empty(
+            "No patients yet. A patient is created with their first recording, or on the worklist.",
+            ("worklist", "Worklist"),
+            ("new-recording", "New recording"),
+        )
+        return
+    chosen = st.selectbox("Patient", known, index=None, placeholder="Choose a patient", key="choose_patient")
+    if chosen:
+        state.set_param(state.PATIENT, chosen)
+        st.rerun()
+    st.caption("No patient is chosen.")
+
+
+def baseline_state(baselines: Mapping[str, Baseline]) -> str:
+    """learning 3 of 10 sessions, own range, or set by a clinician; the furthest of the measures."""
+    if not baselines:
+        return wording.learning(0, BASELINE_SESSIONS)
+    kinds = {b.kind for b in baselines.values()}
+    if "set" in kinds:
+        chosen = next(b for b in baselines.values() if b.kind == "set")
+        return f"set by {chosen.who or 'a clinician'}"
+    if "own" in kinds:
+        return f"own range, {max(b.n for b in baselines.values() if b.kind == 'own')} sessions"
+    return wording.learning(max(b.n for b in baselines.values()), BASELINE_SESSIONS)
+
+
+def banner(
+    patient: patients.Patient,
+    rows: Sequence[SessionRow],
+    baselines: Mapping[str, Baseline],
+    n_open: int,
+) -> None:
+    """The patient in one line: who, how much there is, how fresh, how sure."""
+    zone = state.zone()
+    last = rows[-1] if rows else None
+    with st.container(border=True, horizontal=True, key="banner", vertical_alignment="center"):
+        st.metric("Patient", patient.pseudonym, width="content")
+        if patient.simulated:
+            st.badge(wording.SIMULATED, color="orange", help=wording.SIMULATED_LONG)
+        st.metric("Sessions", f"{len(rows):,}", width="content")
+        if last:
+            st.metric(
+                "Last session",
+                formats.age(last.started_at, state.now()),
+                width="content",
+                help=formats.when(last.started_at, zone),
+            )
+            st.metric("On", formats.when(last.started_at, zone), width="content")
+        else:
+            st.metric("Last session", "none yet", width="content")
+        st.metric("Baseline", baseline_state(baselines), width="content")
+        st.metric(
+            "Usable share, last session", formats.share(last.usable_share) if last else "none yet", width="content"
+        )
+        st.metric("Open insights", f"{n_open:,}", width="content")
+        model = newest_model(rows)
+        st.metric("Model", f"{model.name} {model.version}" if model else "none used", width="content")
+    model_note(model)
+
+
+def newest_model(rows: Sequence[SessionRow]) -> ModelInfo | None:
+    """The model of the newest session that has one."""
+    return next((r.model for r in reversed(rows) if r.model), None)
+
+
+def model_note(model: ModelInfo | None) -> None:
+    """The model's line beside its numbers, with its card; for a demonstration model the line that must stand there."""
+    if model is None:
+        return
+    if model.demonstration:
+        st.warning(wording.DEMONSTRATION[0].upper() + wording.DEMONSTRATION[1:] + ".")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(formats.in_label(wording.model_line(model), 300), width="content")
+        with st.popover("Model card", type="tertiary"):
+            model_card(model.name)
+
+
+def model_card(name: str) -> None:
+    """The card of a bundle as it is stored."""
+    from core.services import models
+
+    try:
+        card = models.card(state.store(), name)
+    except AffectlineError as error:
+        show_error(error)
+        return
+    st.json(_plain(card), expanded=1)
+
+
+def _plain(value: Any) -> Any:
+    """JSON without empty values, which a screen would show as null."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return formats.NOT_KNOWN if value is None or value != value else value
+
+
+def json_block(value: Any, *, expanded: bool | int = True) -> None:
+    """A nested value of ours for reading."""
+    st.json(_plain(value), expanded=expanded)
+
+
+# --- values
+
+
+def measure_tile(measure: Measure | None, name: str, *, help: str | None = None) -> None:
+    """One measure as a tile: value with interval, or the reason in words."""
+    computed = measure is not None and measure.value is not None
+    with st.container(border=True):
+        if computed and measure is not None:
+            label = measure.label
+            st.metric(formats.name(name), formats.value(measure), help=help)
+            unit = "index 0-1" if measure.unit == "index" else measure.unit
+            st.caption(f"{unit}, 95 % interval{f' · {label}' if label else ''}")
+        else:
+            st.metric(formats.name(name), NOT_COMPUTED, help=help)
+            st.caption(formats.value(measure).removeprefix("not computed: "))
+
+
+def quality_strip(quality: Mapping) -> None:
+    """Usable share and flags of every channel, worst first."""
+    channels = sorted(quality.get("channels", ()), key=lambda c: c.get("usable_share") or 0.0)
+    table(
+        quality_table(channels),
+        kind="quality",
+        subject=state.param(state.PATIENT) or "recording",
+        key="quality",
+        percent=("Usable",),
+    )
+
+
+def quality_table(channels: Sequence[Mapping]) -> pd.DataFrame:
+    """One row per channel, as shown and as exported."""
+    return pd.DataFrame(
+        [
+            {
+                "Channel": formats.visible(c["name"]),
+                "Type": wording.CHANNEL_TYPES.get(c["type"], c["type"]),
+                "Unit": c.get("unit") or formats.NOT_KNOWN,
+                "Rate": float(c["sfreq"]),
+                "Length": float(c["duration_s"]),
+                "Usable": c.get("usable_share"),
+                "Flags": ", ".join(wording.flag(f) for f in c.get("flags", ())) or "none",
+            }
+            for c in channels
+        ],
+        columns=["Channel", "Type", "Unit", "Rate", "Length", "Usable", "Flags"],
+    )
+
+
+# --- tables, charts, exports
+
+
+def safe_name(text: str) -> str:
+    """A part of a download's name: small letters, digits, - and _."""
+    return re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-") or "cohort"
+
+
+def export_button(
+    make: pd.DataFrame | Callable[[], pd.DataFrame],
+    *,
+    kind: str,
+    subject: str = "cohort",
+    key: str,
+    filters: Mapping | None = None,
+    columns: Mapping[str, str] | None = None,
+    label: str = "Export CSV",
+) -> None:
+    """Export exactly the table shown; the file is made on click, by the export service."""
+    store = state.store()
+
+    def data() -> bytes:
+        frame = make if isinstance(make, pd.DataFrame) else make()
+        made = exports.export_view(
+            store, kind, frame, subject, now=state.now(), filters=dict(filters or {}), columns=dict(columns or {})
+        )
+        return made.zip()
+
+    st.download_button(
+        label,
+        data=data,
+        file_name=f"{safe_name(kind)}_{safe_name(subject)}.zip",
+        mime="application/zip",
+        key=f"export-{key}",
+        on_click="ignore",
+        help="A zip of the CSV, its data dictionary and a manifest. Same rows and order as on screen.",
+    )
+
+
+def column_config(frame: pd.DataFrame, percent: Sequence[str] = (), digits: Mapping[str, int] | None = None) -> dict:
+    """Times with their offset, shares as per cent, numbers with fixed digits."""
+    config: dict = {}
+    for column in frame.columns:
+        name = str(column)
+        if isinstance(frame[column].dtype, pd.DatetimeTZDtype):
+            config[name] = st.column_config.DatetimeColumn(
+                format="D MMM YYYY HH:mm ([UTC]Z)", timezone=state.zone().key
+            )
+        elif name in percent:
+            config[name] = st.column_config.NumberColumn(format="percent", step=0.01)
+        elif pd.api.types.is_float_dtype(frame[column]):
+            config[name] = st.column_config.NumberColumn(format=f"%.{(digits or {}).get(name, 2)}f")
+    return config
+
+
+def table(
+    frame: pd.DataFrame,
+    *,
+    kind: str,
+    subject: str,
+    key: str,
+    percent: Sequence[str] = (),
+    digits: Mapping[str, int] | None = None,
+    config: Mapping | None = None,
+    placeholder: str = NOT_COMPUTED,
+    filters: Mapping | None = None,
+    columns: Mapping[str, str] | None = None,
+    select: bool = False,
+    alt: str | None = None,
+    height: int | None = None,
+):
+    """A table with its export button; with ``select`` it returns the index of the chosen row or None."""
+    options: dict[str, Any] = {}
+    if select:
+        options = {"on_select": "rerun", "selection_mode": "single-row"}
+    if height:
+        options["height"] = height
+    event = st.dataframe(
+        frame,
+        hide_index=True,
+        column_config=column_config(frame, percent, digits) | dict(config or {}),
+        placeholder=placeholder,
+        key=f"table-{key}",
+        alt=alt,
+        **options,
+    )
+    with st.container(horizontal=True, key=f"tools-table-{key}"):
+        export_button(frame, kind=kind, subject=subject, key=f"table-{key}", filters=filters, columns=columns)
+    if not select:
+        return None
+    rows = event.selection.rows
+    return rows[0] if rows else None
+
+
+def chart(
+    figure: go.Figure,
+    *,
+    key: str,
+    title: str,
+    caption: str,
+    alt: str,
+    make_table: Callable[[], pd.DataFrame],
+    kind: str,
+    subject: str,
+    how: str,
+    on_select: bool = False,
+    selection_mode: Any = "points",
+    percent: Sequence[str] = (),
+    filters: Mapping | None = None,
+):
+    """A figure with title, unit, n and zone, its twin as a table, how it was computed, and its export."""
+    if title:
+        st.markdown(f"##### {title}")
+    if caption:
+        st.caption(caption)
+    options = {"on_select": "rerun", "selection_mode": selection_mode} if on_select else {}
+    event = st.plotly_chart(figure, key=f"chart-{key}", config=PLOT_CONFIG, alt=alt, **options)
+    with st.container(horizontal=True, key=f"tools-{key}", vertical_alignment="center"):
+        as_table = st.toggle("Show as table", key=f"twin-{key}")
+        with st.popover("How computed", type="tertiary"):
+            st.markdown(how)
+        export_button(make_table, kind=kind, subject=subject, key=f"chart-{key}", filters=filters)
+    if as_table:
+        frame = make_table()
+        st.dataframe(
+            frame,
+            hide_index=True,
+            column_config=column_config(frame, percent),
+            placeholder=NOT_COMPUTED,
+            key=f"twin-table-{key}",
+        )
+    return event if on_select else None
+
+
+def sessions_table(rows: Sequence[SessionRow], measures: Sequence[str]) -> pd.DataFrame:
+    """Sessions by measure in long form: the table twin of the timeline."""
+    zone = state.zone()
+    found = [
+        {
+            "Session": r.session,
+            "Started": pd.Timestamp(r.started_at).tz_convert(zone.key),
+            "Measure": formats.name(name),
+            "Unit": MEASURE_UNITS.get(name, formats.NOT_KNOWN),
+            "Value": m.value if m else None,
+            "Low": m.low if m else None,
+            "High": m.high if m else None,
+            "Reason": "computed" if m and m.value is not None else formats.value(m).removeprefix("not computed: "),
+            "Usable": r.usable_share,
+            "Low quality": "yes" if r.low_quality else "no",
+            "Status": r.status,
+        }
+        for r in rows
+        for name in measures
+        for m in (r.measures.get(name),)
+    ]
+    frame = pd.DataFrame(
+        found,
+        columns=[
+            "Session", "Started", "Measure", "Unit", "Value", "Low", "High", "Reason", "Usable", "Low quality",
+            "Status",
+        ],
+    )  # fmt: skip
+    return frame.astype({"Value": float, "Low": float, "High": float, "Usable": float})
+
+
+# --- insights
+
+
+def insight_title(card: Card) -> str:
+    """Kind and measure of a card."""
+    kind = wording.KINDS.get(card.insight.kind, card.insight.kind.capitalize())
+    measures = " and ".join(formats.name(m) for m in re.split(r"[~+,]|\bx\b", card.insight.measure) if m.strip())
+    return f"{kind} · {measures}"
+
+
+def insight_facts(card: Card) -> str:
+    """Number with interval, reference, n, rule and preset, in one line."""
+    i = card.insight
+    number = f"{i.value:.2f}"
+    if i.low is not None and i.high is not None:
+        number += f" ({i.low:.2f}{'-' if i.low >= 0 else ' to '}{i.high:.2f})"
+    preset = wording.PRESETS.get(i.preset, i.preset).lower()
+    facts = [f"value {number}", f"reference {i.reference:.2f}", f"n {i.n}", f"rule {i.rule}", f"preset {preset}"]
+    if i.q is not None:
+        facts.append(f"q {i.q:.3f}")
+    elif i.p is not None:
+        facts.append(f"p {i.p:.3f}")
+    if i.model:
+        facts.append(f"model {i.model}")
+    return " · ".join(facts)
+
+
+def insight_card(card: Card, *, key: str, show_patient: bool = False, links: bool = True) -> None:
+    """One card: what was found, the number, what chance alone would give, and the way to the evidence."""
+    zone = state.zone()
+    i = card.insight
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{formats.in_label(insight_title(card))}**", width="content")
+        st.badge(wording.INSIGHT_STATES.get(card.state, card.state), color="blue" if card.state == "new" else "gray")
+        st.badge(f"severity {i.severity}", color="gray")
+        if show_patient:
+            st.badge(card.patient, color="gray")
+    st.markdown(formats.in_label(i.text, 400))
+    st.caption(formats.in_label(insight_facts(card), 300))
+    st.caption(
+        formats.in_label(
+            f"{wording.expected_by_chance(i.expected_by_chance)} Period {formats.day(i.period_start, zone)} to "
+            f"{formats.day(i.period_end, zone)}.",
+            300,
+        )
+    )
+    if card.decided_at:
+        decided = f"{wording.INSIGHT_STATES.get(card.state, card.state)} on {formats.when(card.decided_at, zone)}"
+        if card.reason:
+            decided += f", reason: {card.reason}"
+        if card.snoozed_until:
+            decided += f", until {formats.day(card.snoozed_until, zone)}"
+        st.caption(formats.in_label(decided, 200))
+    if links:
+        with st.container(horizontal=True):
+            nav.link("session", f"Session {i.last_session}", {state.SESSION: i.last_session})
+            nav.link("insights", "Decide", {state.INSIGHT: card.id, state.PATIENT: card.patient})
+            if show_patient:
+                nav.link("patient", f"Timeline of {card.patient}", {state.PATIENT: card.patient})
+
+
+def history_chart(rows: Sequence[SessionRow], card: Card, baseline: Baseline | None, *, key: str) -> None:
+    """The small chart of a card with its twin and export."""
+    name = card.insight.measure
+    if name not in MEASURE_UNITS:
+        return
+    chart(
+        charts.history(rows, card, baseline, state.zone()),
+        key=key,
+        title="",
+        caption=f"{formats.name(name)} of {card.patient}, the session of the insight ringed; times in {state.zone().key}",
+        alt=f"{formats.name(name)} over the last sessions of {card.patient}. {card.insight.text}",
+        make_table=lambda: sessions_table(rows, [name]),
+        kind="insight-history",
+        subject=card.patient,
+        how="The stored values of the sessions, with 95 % intervals; the band is the person's own range in force now. "
+        "The shaded time is the period the rule looked at.",
+        percent=("Usable",),
+    )

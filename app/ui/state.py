@@ -1,0 +1,76 @@
+"""Every session_state key and query parameter, the cached store, the clock and the zone of the screen."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from core.settings import settings
+from core.storage.store import Store
+
+# --- query parameters: every view is a URL
+PATIENT, SESSION, RANGE, TAB = "patient", "session", "range", "tab"
+T0, PAGE_S = "t0", "page_s"
+INSIGHT, DRAFT, JOB = "insight", "draft", "job"
+PRESET, STEP = "preset", "step"
+
+# --- keys of session_state: conveniences of one tab only, lost on refresh without harm
+LAST_DECIDED = "last_decided_insight"
+FLASH = "flash"
+UPLOAD_ROUND = "upload_round"
+MADE_EXPORT = "made_export"
+
+
+@st.cache_resource(show_spinner=False)
+def _open(url: str) -> Store:
+    return Store.open(url)
+
+
+def store() -> Store:
+    """The store of this process, opened and migrated once."""
+    return _open(settings().database)
+
+
+def now() -> datetime:
+    """The present time, aware and in UTC; pages hand it to the services."""
+    return datetime.now(UTC)
+
+
+def zone() -> ZoneInfo:
+    """The zone that times are shown in."""
+    return settings().zone
+
+
+def param(name: str) -> str | None:
+    """A query parameter, or None when it is absent or empty."""
+    return st.query_params.get(name) or None
+
+
+def number_param(name: str, default: float) -> float:
+    """A query parameter as a finite number of at least 0; the default for anything else."""
+    try:
+        value = float(st.query_params.get(name, default))
+    except ValueError:
+        return default
+    return value if 0 <= value < float("inf") else default
+
+
+def set_param(name: str, value: str | None) -> None:
+    """Write a query parameter, or take it away with None."""
+    if value is None:
+        if name in st.query_params:
+            del st.query_params[name]
+    elif st.query_params.get(name) != value:
+        st.query_params[name] = value
+
+
+def flash(text: str) -> None:
+    """Keep a sentence for the next run of a page, after an action that reruns it."""
+    st.session_state[FLASH] = text
+
+
+def take_flash() -> str | None:
+    """The sentence kept by ``flash``, once."""
+    return st.session_state.pop(FLASH, None)

@@ -1,0 +1,168 @@
+"""The sentences a clinician reads twice: disclaimers, reasons, and what numbers mean. No diagnosis, no judging."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.types import ModelInfo
+
+PRODUCT = "Affectline"
+FOOTER = "Research software. Not a medical device. Not a diagnosis."
+DEMONSTRATION = "demonstration model, trained on simulated signals: these numbers carry no meaning for a person"
+SIMULATED = "simulated"
+SIMULATED_LONG = "This patient is simulated. No person stands behind these recordings."
+
+REASONS: Mapping[str, str] = {
+    "too_short": "the recording is too short for it",
+    "low_quality": "too little of the signal can be trusted",
+    "no_peaks": "no heart beats or pulses were found",
+    "missing_channel": "a channel it needs was not recorded",
+    "no_baseline": "there is no baseline part to compare with",
+    "too_few": "there are too few values yet",
+    "no_model": "no model is installed for it",
+    "not_supported": "it is not supported for this recording",
+}
+
+FLAGS: Mapping[str, str] = {
+    "flat": "flat",
+    "clipped": "clipped",
+    "mains": "mains noise",
+    "noise": "noisy",
+    "missing": "samples missing",
+    "nan": "samples missing",
+    "gaps": "gaps",
+    "unit": "unit may be off by 1000",
+    "duplicate": "same as another channel",
+    "rate": "sampling rate doubtful",
+    "no_peaks": "no heart beats found",
+}
+
+GRADES: Mapping[str, str] = {
+    "good": "Good: can be used",
+    "degraded": "Degraded: read with care",
+    "poor": "Poor: no ordinary number is shown",
+}
+
+STATUS: Mapping[str, str] = {
+    "ok": "analysed",
+    "abstained": "abstained: the signals cannot carry a number",
+    "imported": "imported: measured elsewhere, no recording here",
+}
+
+KINDS: Mapping[str, str] = {
+    "TREND": "Trend",
+    "ANOMALY": "Anomaly",
+    "PEAK": "Peak",
+    "STABILITY": "Stability",
+    "CORRELATION": "Correlation",
+}
+
+KIND_MEANS: Mapping[str, str] = {
+    "TREND": "a measure moved in one direction over several sessions",
+    "ANOMALY": "one session lies outside what the person's own sessions would predict",
+    "PEAK": "the highest or lowest value so far",
+    "STABILITY": "a measure has stayed within a narrow range",
+    "CORRELATION": "two measures moved together over sessions",
+}
+
+INSIGHT_STATES: Mapping[str, str] = {
+    "new": "New",
+    "seen": "Seen",
+    "acknowledged": "Acknowledged",
+    "snoozed": "Snoozed",
+    "dismissed": "Dismissed",
+}
+
+PRESETS: Mapping[str, str] = {
+    "default": "Default",
+    "published": "Published",
+}
+
+PRESET_MEANS: Mapping[str, str] = {
+    "default": "prediction limits from the person's own sessions, a smallest number of sessions, "
+    "and control of false discoveries",
+    "published": "the thresholds of the published source system, exactly as they are; they fire often by chance",
+}
+
+BASELINES: Mapping[str, str] = {
+    "learning": "learning",
+    "own": "own range from all accepted sessions",
+    "set": "set by a clinician",
+    "stale": "stale",
+}
+
+CHANNEL_TYPES: Mapping[str, str] = {
+    "eeg": "EEG",
+    "ecg": "ECG",
+    "eda": "Skin conductance (EDA)",
+    "ppg": "Pulse wave (PPG)",
+    "resp": "Respiration",
+    "temp": "Skin temperature",
+    "acc": "Movement (acceleration)",
+    "emg": "EMG",
+    "eog": "EOG",
+    "face": "Face",
+    "misc": "Not analysed",
+}
+
+EVENT_KINDS: Mapping[str, str] = {
+    "treatment": "Treatment",
+    "change": "Change of treatment",
+    "life_event": "Life event",
+}
+
+EXPORT_KINDS: Mapping[str, str] = {
+    "measures": "Measures: a row for each value of each session",
+    "windows": "Windows: a row for each window and target",
+    "insights": "Insights, with what was decided",
+    "results": "Results of experiments",
+}
+
+INDEX_MEANS = (
+    "Valence, arousal and dominance are an index of 0-1: the share of evidence, by the model, for "
+    "the rating lying above its cut. It is not a severity and has no bands."
+)
+
+NUMBERS_DO_NOT_MEAN = (
+    "A value is not a diagnosis, and none of them says what a person feels: it says what a model, trained on other "
+    "people, makes of signals.",
+    "An index of 0.8 is not twice an index of 0.4. It is the model's probability of High, not an amount.",
+    "Above own range is neither better nor worse than below own range.",
+    "A balanced accuracy of 0.50 is what tossing a coin gives; the figure beside a prediction was measured on people "
+    "the model had not seen (leave one subject out).",
+    "An interval of 95 % speaks of this recording and this model. It does not cover a wrong electrode, a wrong "
+    "patient, or a model that does not fit.",
+    "An insight can come by chance. Each card says how many would be expected in 20 sessions without any change.",
+    "A value that is not computed is not zero and not normal: nothing is known.",
+)
+
+
+def model_line(model: ModelInfo | None) -> str:
+    """The line that stands beside every prediction: model, version, basis and LOSO balanced accuracy."""
+    if model is None:
+        return "No model: predictions are not computed."
+    if model.balanced_accuracy is None:
+        accuracy = "balanced accuracy on unseen subjects (LOSO) not known"
+    else:
+        accuracy = f"balanced accuracy on unseen subjects (LOSO) {model.balanced_accuracy:.2f}, chance 0.50"
+    return f"Model {model.name} {model.version}, trained on {model.basis}; {accuracy}."
+
+
+def expected_by_chance(k: float) -> str:
+    """How many insights of this rule would come without any change."""
+    return f"Expected without any change: about {k:.2g} per 20 sessions."
+
+
+def learning(n: int, needed: int) -> str:
+    """What stands in place of a band while the baseline is learning."""
+    return f"learning: {n} of {needed} sessions"
+
+
+def flag(code: str) -> str:
+    """A quality flag in words."""
+    return FLAGS.get(code, code.replace("_", " "))
+
+
+def baseline(text: str) -> str:
+    """The state of a baseline in words; a text the service made for people passes as it is."""
+    return BASELINES.get(text, text)
