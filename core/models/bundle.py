@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ from core.types import ModelInfo, Pipeline, Recording
 DEMONSTRATION = (
     "demonstration model, trained on simulated signals: these numbers carry no meaning for a person"  # design 3
 )
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 # types that skops may build beside its own defaults; nothing else is ever trusted
 TRUSTED = ("numpy.dtype",)
 
@@ -151,7 +153,7 @@ class ReliabilityBin(_Strict):
 
 
 class Calibration(_Strict):
-    """On held-out subjects: calibration error, Brier score, and the SD over subjects of share High less mean p."""
+    """On held-out subjects: calibration error, Brier score, and the RMS over subjects of share High less mean p."""
 
     ece: float
     brier: float
@@ -178,7 +180,7 @@ class LeakAudit(_Strict):
 class Card(_Strict):
     """Everything a bundle must say of itself (design 3). Its numbers are written by the evaluation."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    name: str = Field(pattern=f"^{NAME.pattern}$")
     version: str = Field(min_length=1)
     created_at: str
     demonstration: bool
@@ -254,7 +256,7 @@ class Bundle:
 
     @property
     def spreads(self) -> dict[str, float]:
-        """Calibration spread per target: SD over held-out subjects."""
+        """Calibration spread per target: RMS gap of mean probability and share High of held-out subjects."""
         return {name: calibration.spread for name, calibration in self.card.calibration.items()}
 
     def fits(self, recording: Recording) -> bool:

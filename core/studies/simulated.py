@@ -1,0 +1,24 @@
+"""Studies with known truth, from ``core.simulate``."""
+
+from __future__ import annotations
+
+from core import simulate
+from core.studies.folder import Source
+
+
+def source(*, subjects: int, trials: int, trial_s: float, effect: float, seed: int, inputs: str = "eeg+ecg") -> Source:
+    """A simulated study; what it was made with is kept, so that the same call makes the same study."""
+    made_by = {
+        "subjects": subjects, "trials": trials, "trial_s": trial_s, "effect": effect, "seed": seed, "inputs": inputs,
+    }  # fmt: skip
+    made = simulate.study(subjects=subjects, trials=trials, trial_s=trial_s, effect=effect, seed=seed, inputs=inputs)
+    return Source(
+        basis=simulate.BASIS,
+        licence="simulated by Affectline; free of any rights",
+        targets=simulate.TARGETS,
+        inputs=tuple(inputs.split("+")),
+        trials=((t.subject, t.trial, t.labels, {}, t.recording) for t in made),
+        n_trials=subjects * trials,
+        simulated=True,
+        made_by=made_by,
+    )
