@@ -1,0 +1,40 @@
+"""Files in, Recording out. READERS is the door; ``isolation.read`` is how everybody but a test goes through it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.errors import Refused
+from core.readers import brainvision, e4, edf, eeglab, fif, npz, tables
+from core.readers.base import Options, Reader, visible
+from core.types import InputFile
+
+# asked in this order: the content decides, the suffix does not
+READERS: dict[str, Reader] = {
+    "edf": Reader(edf.sniff_edf, edf.read_edf, "EDF, EDF+"),
+    "bdf": Reader(edf.sniff_bdf, edf.read_bdf, "BDF, BDF+"),
+    "brainvision": Reader(brainvision.sniff, brainvision.read, "BrainVision"),
+    "fif": Reader(fif.sniff, fif.read, "FIF"),
+    "eeglab": Reader(eeglab.sniff, eeglab.read, "EEGLAB .set"),
+    "parquet": Reader(tables.sniff_parquet, tables.read_parquet, "Parquet"),
+    "npz": Reader(npz.sniff, npz.read, "NPZ"),
+    "e4": Reader(e4.sniff, e4.read, "Empatica E4"),
+    "csv": Reader(tables.sniff_text, tables.read_csv, "CSV, TSV"),
+}
+
+__all__ = ["READERS", "Options", "expand"]
+
+
+def expand(path: Path) -> list[InputFile]:
+    """A file as itself; a folder that is one exported recording (E4) as its files; any other folder is refused."""
+    path = Path(path)
+    if not path.is_dir():
+        return [InputFile(path.name, str(path))]
+    found = sorted(p for p in path.iterdir() if p.is_file() and not p.is_symlink() and e4.part_of(p.name))
+    parts = [e4.part_of(p.name) for p in found]
+    if not {"EDA", "BVP", "ACC", "TEMP"} & set(parts) or len(set(parts)) != len(parts):
+        raise Refused(
+            "E-FOLDER", "this folder is not one exported recording (Empatica E4).", visible(path.name),
+            "Name the files of one session themselves.",
+        )  # fmt: skip
+    return [InputFile(p.name, str(p)) for p in found]

@@ -1,0 +1,132 @@
+"""MATLAB files, walked before any library sees them (security 1): version 5 tag by tag, 7.3 link by link."""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from core.errors import Refused
+from core.readers.base import MAX_UNPACKED_BYTES, refuse
+from core.types import InputFile
+
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_DATA_TYPES = {*range(1, 8), 9, *range(12, 19)}
+_WIDTHS = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8, 16: 1, 17: 2, 18: 4}
+_MATRIX, _COMPRESSED = 14, 15
+_CELL, _STRUCT, _CHAR = 1, 2, 4
+_NUMERIC = range(6, 16)
+_MAX_DEPTH = 50
+_EXPORT = "Save it again from MATLAB or EEGLAB."
+
+
+def is_v73(file: InputFile) -> bool:
+    """Whether a MATLAB file is of version 7.3, which is HDF5 behind a header."""
+    with Path(file.path).open("rb") as stream:
+        start = stream.read(520)
+    return start.startswith(HDF5_MAGIC) or start[512:520] == HDF5_MAGIC
+
+
+def load(file: InputFile, names: Sequence[str]) -> dict[str, Any]:
+    """Some variables of a version 5 file, after every tag was checked; scipy reads what is left."""
+    import scipy.io
+
+    check(file)
+    try:
+        with Path(file.path).open("rb") as stream:
+            return scipy.io.loadmat(stream, variable_names=list(names), squeeze_me=True, struct_as_record=False)
+    except (ValueError, TypeError, KeyError, IndexError, NotImplementedError, OSError, zlib.error, OverflowError) as broken:
+        raise _damaged(file) from broken
+
+
+def check(file: InputFile) -> None:
+    """Refuse a version 5 file whose tags do not fit into each other."""
+    data = Path(file.path).read_bytes()
+    if len(data) < 136 or data[126:128] not in (b"IM", b"MI") or not data.startswith(b"MATLAB"):
+        raise _damaged(file)
+    order = "<" if data[126:128] == b"IM" else ">"
+    at, unpacked = 128, 0
+    while at < len(data):
+        kind, size, start, after = _tag(data, at, len(data), order, file)
+        if kind == _COMPRESSED:
+            try:
+                inflate = zlib.decompressobj()
+                inner = inflate.decompress(data[start : start + size], MAX_UNPACKED_BYTES - unpacked + 1)
+            except zlib.error as broken:
+                raise _damaged(file) from broken
+            unpacked += len(inner)
+            if unpacked > MAX_UNPACKED_BYTES or not inflate.eof:
+                raise _damaged(file)
+            kind, size, start, _ = _tag(inner, 0, len(inner), order, file)
+            if kind == _MATRIX:
+                _matrix(inner, start, start + size, order, file, 1)
+        elif kind == _MATRIX:
+            _matrix(data, start, start + size, order, file, 1)
+        at = after
+
+
+def _tag(data: bytes, at: int, limit: int, order: str, file: InputFile) -> tuple[int, int, int, int]:
+    """An element's type, size, where its bytes start and where the next element does."""
+    if at + 8 > limit:
+        raise _damaged(file)
+    kind, size = struct.unpack_from(order + "II", data, at)
+    if kind >> 16:
+        # a small element keeps its size in the upper half of its type
+        kind, size, start, end = kind & 0xFFFF, kind >> 16, at + 4, at + 8
+        if size > 4:
+            raise _damaged(file)
+    else:
+        start = at + 8
+        end = start + size if kind == _COMPRESSED else start + size + (-size % 8)
+    if kind not in _DATA_TYPES or start + size > limit:
+        raise _damaged(file)
+    return kind, size, start, min(end, limit)
+
+
+def _matrix(data: bytes, at: int, limit: int, order: str, file: InputFile, depth: int) -> None:
+    """One array and everything within it."""
+    if depth > _MAX_DEPTH:
+        raise _damaged(file)
+    if at == limit:
+        return  # an empty cell
+    kind, size, start, at = _tag(data, at, limit, order, file)
+    if kind != 6 or size != 8:
+        raise _damaged(file)
+    cls = struct.unpack_from(order + "I", data, start)[0] & 0xFF
+    if cls not in (_CELL, _STRUCT, _CHAR, *_NUMERIC):
+        raise refuse(
+            "E-MAT-CLASS", file, "it holds a kind of variable (sparse, object or function) that is not read.",
+            "Save only numbers, text, cells and structures.",
+        )  # fmt: skip
+    kind, size, start, at = _tag(data, at, limit, order, file)
+    dims = struct.unpack_from(f"{order}{size // 4}i", data, start)
+    if kind != 5 or not dims or min(dims) < 0 or len(dims) > 32:
+        raise _damaged(file)
+    n = math.prod(dims)
+    _, _, _, at = _tag(data, at, limit, order, file)  # the name
+    if cls == _STRUCT:
+        kind, _, start, at = _tag(data, at, limit, order, file)
+        length = struct.unpack_from(order + "i", data, start)[0]
+        _, size, _, at = _tag(data, at, limit, order, file)
+        if length < 1:
+            raise _damaged(file)
+        n *= size // length
+    if cls in (_CELL, _STRUCT):
+        if n * 8 > limit - at:
+            raise _damaged(file)
+        for _ in range(n):
+            kind, size, start, at = _tag(data, at, limit, order, file)
+            if kind != _MATRIX:
+                raise _damaged(file)
+            _matrix(data, start, start + size, order, file, depth + 1)
+        return
+    kind, size, start, at = _tag(data, at, limit, order, file)
+    if cls != _CHAR and n * _WIDTHS.get(kind, 8) > size:
+        raise _damaged(file)
+
+
+def _damaged(file: InputFile) -> Refused:
+    return refuse("E-MAT", file, "the MATLAB file is damaged or cut off.", _EXPORT)
