@@ -71,10 +71,10 @@ def detect(
     (new, extended)
         New ones, alerts first; and known ones whose last session moved to this visit.
     """
+    state = _State(_known(open_insights, preset))
     history = History(visits)
     if not history.visits:
         return [], []
-    state = _State(_known(open_insights, preset))
     newest = len(history.visits) - 1
     return _at(history, newest, preset, now, state, references or {}, cap, PUBLISHED_LOOK_BACK_DAYS)
 

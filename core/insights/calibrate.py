@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from pprint import pformat
 
 import numpy as np
 
@@ -30,9 +29,7 @@ PUBLISHED_SESSIONS = (3, 5, 6, 8, 10, 15, 20, 30)
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 
-def calm(
-    rng: np.random.Generator, n: int, days: float, *, sd: float = SESSION_SD, markers: bool = True
-) -> list[Visit]:
+def calm(rng: np.random.Generator, n: int, days: float, *, sd: float = SESSION_SD, markers: bool = True) -> list[Visit]:
     """Visits of a person who never changes, ``days`` apart."""
     columns = {m: np.clip(rng.uniform(0.35, 0.65) + sd * rng.standard_normal(n), 0, 1) for m in AFFECT}
     if markers:
@@ -81,10 +78,11 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=4000)
     parser.add_argument("--write", action="store_true", help="put the numbers into core/insights/chance.py")
     asked = parser.parse_args()
+    published = published_rates(asked.people, PUBLISHED_SESSIONS)
+    rows = "".join(f"    {kind!r}: {rates},\n" for kind, rates in published.items())
     table = (
-        f"DEFAULT: dict[str, float] = {pformat(default_rates(asked.people), width=110, sort_dicts=False)}\n"
-        f"PUBLISHED: dict[str, dict[int, float]] = "
-        f"{pformat(published_rates(asked.people, PUBLISHED_SESSIONS), width=110, sort_dicts=False)}\n"
+        f"DEFAULT: dict[str, float] = {default_rates(asked.people)}\n"
+        f"PUBLISHED: dict[str, dict[int, float]] = {{\n{rows}}}\n"
     ).replace("'", '"')
     print(table)
     if asked.write:

@@ -50,7 +50,7 @@ def _found(view: View, a: Series, b: Series, r: float) -> Found:
     def write() -> Insight:
         one, other = words.name(a.measure), words.name(b.measure)
         if published:
-            lead = f"Excited pattern: {one} and {other} move together"
+            lead = f"Excited pattern: {one} and {other}"
         elif r > 0:
             lead = f"{one} and {other} rise and fall together"
         else:
@@ -59,7 +59,7 @@ def _found(view: View, a: Series, b: Series, r: float) -> Found:
         days = words.dates(a.visit(0).started_at, a.visit(-1).started_at)
         return insight(
             view, a, "CORRELATION", RULE,
-            severity="info", text=f"{lead}: r {r:.2f} over {n} sessions ({days}).", measure=measure, value=r,
+            severity="info", text=f"{lead}, r {r:.2f} over {n} sessions ({days}).", measure=measure, value=r,
             reference=CORRELATION_R, n=n, first=0, p=None if published else p,
             evidence={"r_low": low, "r_high": high},
         )  # fmt: skip

@@ -51,10 +51,12 @@ def _found(view: View, series: Series) -> Found | None:
 
     def write() -> Insight:
         low, high = from_scale(float(x.min()), series.measure), from_scale(float(x.max()), series.measure)
-        spread = (
-            f"CV {cv * 100:.0f} %" if view.preset == "published" or series.measure in LOG_SCALE_MEASURES
-            else f"SD {words.number(sd, series.measure)}"
-        )  # fmt: skip
+        if view.preset == "published":
+            spread = f"CV {cv * 100:.0f} %"
+        elif series.measure in LOG_SCALE_MEASURES:
+            spread = f"SD {sd * 100:.0f} %"  # an SD on the ln scale is a share of the value
+        else:
+            spread = f"SD {words.number(sd, series.measure)}"
         period = words.dates(series.visit(first).started_at, series.visit(-1).started_at)
         text = (
             f"{words.name(series.measure)} within {words.span(low, high, series.measure)} over {n} sessions on "

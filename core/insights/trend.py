@@ -99,7 +99,7 @@ def _sentence(series: Series, recent: float, mean: float, n: int, *, chosen: boo
         size = words.number(abs(now - then), measure)
     against = (
         f"the mean of the set baseline ({words.counted(n, 'session')})" if chosen
-        else f"the mean of the {words.counted(n, 'session')} before"
+        else f"the mean of the {n} sessions before" if n > 1 else "the session before"
     )  # fmt: skip
     days = words.dates(series.visit(-TREND_RECENT).started_at, series.visit(-1).started_at)
     return (
