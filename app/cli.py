@@ -388,7 +388,8 @@ def settings_database() -> str:
     except ValidationError as error:
         first = error.errors()[0]
         name = "AFFECTLINE_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise Usage("E-SETTING", f"{first['msg']}.", name, "Correct or remove this setting.") from None
+        what = first["msg"].removeprefix("Value error, ")
+        raise Usage("E-SETTING", f"{what}.", name, "Correct or remove this setting.") from None
 
 
 def now() -> datetime:
@@ -400,6 +401,7 @@ def now() -> datetime:
 def answering(as_json: bool) -> Iterator[None]:
     """Turn a refusal into its exit code: words on standard error, with ``--json`` the object on standard output."""
     try:
+        settings_database()  # settings that cannot be are said first
         yield
     except AffectlineError as error:
         refuse(error, as_json)

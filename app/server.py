@@ -19,6 +19,7 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit import config
 
 from app.api import deps
 from app.api.main import api
@@ -144,9 +145,9 @@ def check_host(host: str) -> None:
 def at_home() -> None:
     """Work from the project's folder, where Streamlit looks for its configuration, with the site's upload limit."""
     os.environ["AFFECTLINE_DATA_DIR"] = str(settings().data_dir.absolute())
-    os.environ["STREAMLIT_SERVER_MAX_UPLOAD_SIZE"] = str(settings().max_upload_mb)
     settings.cache_clear()
     os.chdir(ROOT)
+    config.set_option("server.maxUploadSize", settings().max_upload_mb)
 
 
 def leave(*_: object) -> None:

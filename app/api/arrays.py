@@ -101,13 +101,13 @@ def long_enough(data: np.ndarray, field: str, sfreq: float, n: int) -> None:
     if duration_s < MIN_DURATION_S:
         least = math.ceil(MIN_DURATION_S * sfreq)
         raise Refused(
-            "E-SHORT",
+            "E-TOO-SHORT",
             f"expected at least {least} rows ({MIN_DURATION_S:g} s at {sfreq:g} Hz); {found}.",
             field,
             f"Send {MIN_DURATION_S:g} s or more, and check the declared rate.",
         )
     if duration_s > MAX_DURATION_S:
-        raise Refused("E-LONG", f"expected at most 7 days; {found}.", field, "Check the declared rate.")
+        raise Refused("E-TOO-LONG", f"expected at most 7 days; {found}.", field, "Check the declared rate.")
 
 
 def shown(value: Any) -> str:

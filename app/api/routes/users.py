@@ -16,7 +16,7 @@ router = APIRouter(prefix="/users/{user_id}", tags=["users"])
 
 
 @router.get("/history", response_model=schemas.History)
-def history(
+def patient_history(
     user_id: str,
     store: deps.TheStore,
     now: deps.Now,
@@ -33,7 +33,7 @@ def history(
 
 
 @router.get("/insights", response_model=schemas.Insights)
-def found(
+def patient_insights(
     user_id: str,
     store: deps.TheStore,
     now: deps.Now,

@@ -1,0 +1,112 @@
+"""``affectline serve``: who it answers, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.serving import ROOT, affectline, environment, start, stop
+
+
+def children(pid: int) -> list[int]:
+    """Process ids below a process, all the way down."""
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    direct = [int(text) for text in path.read_text().split()] if path.exists() else []
+    return direct + [below for child in direct for below in children(child)]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that only waits to be reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(true, timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return true()
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks processes up in /proc")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "example.org", "::"])
+def test_an_address_that_others_reach_is_refused_while_nobody_signs_in(host, tmp_path):
+    done = affectline(tmp_path, "serve", "--host", host, "--port", "0", timeout=60)
+    assert done.returncode == 3 and "E-HOST" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_said_in_words(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = affectline(tmp_path, "serve", "--port", str(taken.getsockname()[1]), timeout=60)
+    assert done.returncode == 3 and "E-PORT" in done.stderr and "--port" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@needs_proc
+@pytest.mark.parametrize("with_signal", [signal.SIGTERM, signal.SIGINT])
+def test_server_and_worker_end_within_ten_seconds_of_a_signal(with_signal, tmp_path):
+    served = start(tmp_path / "data")
+    try:
+        assert wait_until(lambda: bool(children(served.process.pid)), 10), "no worker was started"
+        family = children(served.process.pid)
+        # a browser that stays connected must not hold it up
+        with urllib.request.urlopen(f"{served.url}/", timeout=5) as page:
+            assert page.status == 200
+        served.process.send_signal(with_signal)
+        assert served.process.wait(10) == 0, served.log.read_text()
+        assert wait_until(lambda: not any(map(alive, family)), 1), "the worker outlived the server"
+        assert "Traceback" not in served.log.read_text()
+    finally:
+        stop(served)
+
+
+@needs_proc
+def test_a_worker_that_dies_is_started_again_and_one_whose_server_is_killed_ends(tmp_path):
+    served = start(tmp_path / "data")
+    try:
+        assert wait_until(lambda: bool(children(served.process.pid)), 10)
+        first = children(served.process.pid)[0]
+        os.kill(first, signal.SIGKILL)
+        assert wait_until(lambda: bool(children(served.process.pid)) and first not in children(served.process.pid), 20)
+        assert wait_until(lambda: "started again" in served.log.read_text(), 5)
+        time.sleep(3)  # so that the new worker has found its way
+        family = children(served.process.pid)
+        served.process.kill()
+        served.process.wait(10)
+        assert wait_until(lambda: not any(map(alive, family)), 30), "a worker without a server stays behind"
+    finally:
+        stop(served)
+
+
+def test_it_serves_from_any_folder(tmp_path):
+    """The configuration of the pages is found although the command is started elsewhere."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from app import server\n"
+        "server.at_home()\n"
+        "from streamlit import config\n"
+        "assert config.get_option('client.showErrorDetails') == 'none'\n"
+        "assert config.get_option('server.maxUploadSize') == 7\n"
+        "from core.settings import settings\n"
+        "print(settings().data_dir)"
+    )
+    env = {**environment(Path("here")), "AFFECTLINE_MAX_UPLOAD_MB": "7"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(tmp_path / "here")
