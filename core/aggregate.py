@@ -32,7 +32,7 @@ def prediction_measures(prediction: Prediction, bundle: Model) -> list[Measure]:
     """One measure per target: the mean window probability over usable windows with a 95 % interval.
 
     The interval is the wider of two: the block bootstrap of the windows, which knows how much the session itself
-    varies, and the calibration spread of the card, which knows how far the model is off on a person it has not seen.
+    varies, and the calibration spread of the card, which knows how far a probability depends on who calibrated it.
     """
     measures = []
     for column, target in enumerate(prediction.targets):

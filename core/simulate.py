@@ -22,9 +22,9 @@ from core.types import UNITS, Annotation, Recording, Signal
 # What valence, arousal and dominance change when they go from 0 to +1 (and back at -1). Sizes chosen by us, in the
 # direction the literature reports; they describe the simulation, not people.
 EFFECTS = {
-    "valence": {"alpha_asymmetry": 0.20},  # ln alpha right over left, frontal pairs
+    "valence": {"alpha_asymmetry": 0.24},  # ln alpha right over left, frontal pairs
     "arousal": {"beta_over_alpha": 0.16, "heart_rate": 2.0},  # ln beta/alpha on all channels; /min
-    "dominance": {"frontal_theta": 0.20},  # ln theta power, frontal channels
+    "dominance": {"frontal_theta": 0.15},  # ln theta power, frontal channels
 }
 TARGETS = {"valence": (1.0, 5.0, 3.0), "arousal": (1.0, 5.0, 3.0), "dominance": (1.0, 5.0, 3.0)}
 BASIS = "simulated signals"
@@ -236,7 +236,7 @@ def _spoil_eeg(data: np.ndarray, sfreq: float, artefacts: Sequence[str], rng: np
             for onset in np.arange(1.0, time_s[-1], 4.0) + rng.uniform(-0.5, 0.5, len(np.arange(1.0, time_s[-1], 4.0))):
                 data += weights[:, None] * 150.0 * np.exp(-0.5 * ((time_s - onset) / 0.08) ** 2)
         elif kind == "line":
-            data += 40.0 * np.sin(2 * np.pi * 50.0 * time_s)
+            data += 14.0 * np.sin(2 * np.pi * 50.0 * time_s)
         elif kind == "flat":
             data[row] = 0.0
         elif kind == "gap":  # two seconds in the middle
@@ -244,7 +244,7 @@ def _spoil_eeg(data: np.ndarray, sfreq: float, artefacts: Sequence[str], rng: np
         elif kind == "rail":  # clipped at a third of its spread
             data[row] = np.clip(data[row], *(np.array([-1, 1]) * 0.33 * data[row].std()))
         elif kind == "lonely":
-            data[row] = 10.0 * rng.standard_normal(n)
+            data[row] = 7.0 * rng.standard_normal(n)
         elif kind != "ecg_noise":
             raise ValueError(f"{artefact}: no such artefact")
     return data

@@ -27,12 +27,14 @@ PLAIN = Calibrator(slope=1.0, intercept=0.0)
 class OutOfFold:
     """What was predicted of each window by a model that had not seen it.
 
-    ``raw`` and ``p`` (calibrated) have shape (n_windows,); ``threshold`` is that of the window's fold.
+    ``raw`` and ``p`` (calibrated) have shape (n_windows,); ``threshold`` is that of the window's fold;
+    ``calibrators`` are those of the folds in turn.
     """
 
     raw: np.ndarray
     p: np.ndarray
     threshold: np.ndarray
+    calibrators: tuple[Calibrator, ...] = ()
 
 
 def p_high(estimator: Any, x: np.ndarray) -> np.ndarray:
@@ -50,6 +52,7 @@ def run(x: np.ndarray, y: np.ndarray, unit: np.ndarray, model: str, folds: Itera
         Features, High or not, and the number of the trial, of each window.
     """
     raw, p, threshold = (np.full(len(y), np.nan) for _ in range(3))
+    calibrators = []
     for fold in folds:
         estimator = MODELS[model](seed).fit(x[fold.train], y[fold.train])
         raw[fold.test] = p_high(estimator, x[fold.test])
@@ -59,7 +62,8 @@ def run(x: np.ndarray, y: np.ndarray, unit: np.ndarray, model: str, folds: Itera
             by, cut = fit_calibration(p_high(estimator, x[seen]), y[seen], unit[seen])
         p[fold.test] = calibrated(raw[fold.test], by)
         threshold[fold.test] = cut
-    return OutOfFold(raw, p, threshold)
+        calibrators.append(by)
+    return OutOfFold(raw, p, threshold, tuple(calibrators))
 
 
 def fit_calibration(raw: np.ndarray, y: np.ndarray, unit: np.ndarray) -> tuple[Calibrator, float]:
@@ -84,6 +88,16 @@ def fit_calibration(raw: np.ndarray, y: np.ndarray, unit: np.ndarray) -> tuple[C
     slope, intercept = minimize(loss, [1.0, 0.0], bounds=[(0.0, 10.0), (-5.0, 5.0)], method="L-BFGS-B").x
     by = Calibrator(slope=float(slope), intercept=float(intercept))
     return by, best_threshold(labels, metrics.trial_means(calibrated(raw, by), unit))
+
+
+def calibration_spread(found: OutOfFold, unit: np.ndarray) -> float:
+    """How far a trial's probability depends on who calibrated it.
+
+    Every fold's calibrator (other validation subjects each) is applied to the same out-of-fold windows; the SD over
+    calibrators of a trial's mean, as root mean square over trials.
+    """
+    means = [metrics.trial_means(calibrated(found.raw, by), unit) for by in found.calibrators]
+    return float(np.sqrt(np.mean(np.var(means, axis=0))))
 
 
 def best_threshold(y: np.ndarray, p: np.ndarray) -> float:
@@ -144,11 +158,10 @@ def evaluate(
         subjects=scores[model],
     )
     bins = metrics.reliability(label, p)
-    gaps = [label[subject == s].mean() - p[subject == s].mean() for s in table.subjects]
     calibration = Calibration(
         ece=metrics.calibration_error(bins),
         brier=metrics.brier(label, p),
-        spread=float(np.sqrt(np.mean(np.square(gaps)))),
+        spread=calibration_spread(found[model], unit),
         bins=bins,
     )
     return evaluation, calibration, found[model]

@@ -153,7 +153,7 @@ class ReliabilityBin(_Strict):
 
 
 class Calibration(_Strict):
-    """On held-out subjects: calibration error, Brier score, and the RMS over subjects of share High less mean p."""
+    """On held-out subjects: calibration error, Brier score, and how far p depends on who calibrated it (SD)."""
 
     ece: float
     brier: float
@@ -256,7 +256,7 @@ class Bundle:
 
     @property
     def spreads(self) -> dict[str, float]:
-        """Calibration spread per target: RMS gap of mean probability and share High of held-out subjects."""
+        """Calibration spread per target: SD of a trial's probability over the calibrators of the folds."""
         return {name: calibration.spread for name, calibration in self.card.calibration.items()}
 
     def fits(self, recording: Recording) -> bool:
