@@ -31,12 +31,10 @@ def rows(recording, type_: str) -> list[list[float]]:
     return np.stack([s.data for s in recording.of_type(type_)], axis=1).astype(float).round(4).tolist()
 
 
-def payload(
-    patient: str, *, seed: int = 21, duration_s: float = 60, days_ago: float = 1, **more: Any
-) -> dict[str, Any]:
+def payload(patient: str, *, seed: int = 21, duration_s: float = 60) -> dict[str, Any]:
     """A request as the source platform sends it: 14-channel EEG at 128 Hz and 2-lead ECG at 256 Hz."""
-    made = simulate.recording(seed=seed, duration_s=duration_s, heart_rate=66, **more)
-    when = datetime.now(UTC).replace(microsecond=0) - timedelta(days=days_ago)
+    made = simulate.recording(seed=seed, duration_s=duration_s, heart_rate=66)
+    when = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
     return {
         "user_id": patient,
         "timestamp": when.isoformat(),

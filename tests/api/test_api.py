@@ -44,12 +44,13 @@ def test_every_address_is_guarded():
 
     from app.api.main import api
 
+    here = {"base_url": "http://127.0.0.1", "client": ("127.0.0.1", 50000)}
     elsewhere = [
-        TestClient(api, base_url="http://127.0.0.1", client=("192.0.2.7", 50000)),
-        TestClient(api, base_url="http://affectline.example", client=("127.0.0.1", 50000)),
-        TestClient(api, base_url="http://127.0.0.1", client=("127.0.0.1", 50000), headers={"origin": "http://evil.example"}),
-        TestClient(api, base_url="http://127.0.0.1", client=("127.0.0.1", 50000), headers={"sec-fetch-site": "cross-site"}),
-    ]  # fmt: skip
+        TestClient(api, **{**here, "client": ("192.0.2.7", 50000)}),
+        TestClient(api, **{**here, "base_url": "http://affectline.example"}),
+        TestClient(api, **here, headers={"origin": "http://evil.example"}),
+        TestClient(api, **here, headers={"sec-fetch-site": "cross-site"}),
+    ]
     paths = api.openapi()["paths"]
     asked = [(method, path) for path, methods in paths.items() for method in methods]
     for client in elsewhere:
@@ -297,8 +298,14 @@ def test_an_export_is_a_download_in_the_format_that_was_asked_for(client, predic
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"format": "xlsx"}, {"format": "csv", "path": "/tmp/x"}, {"format": "csv", "what": "everything"}, {"format": "csv", "since": "then"}],
-)  # fmt: skip
+    [
+        {},
+        {"format": "xlsx"},
+        {"format": "csv", "path": "/tmp/x"},
+        {"format": "csv", "what": "everything"},
+        {"format": "csv", "since": "then"},
+    ],
+)
 def test_an_export_takes_no_path_and_no_format_but_its_own(client, body):
     refused(client.post("/admin/export", json=body), 422)
 
