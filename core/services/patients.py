@@ -2,12 +2,53 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import fmean, stdev
 
+from core.errors import Conflict
+from core.services import detection
+from core.services.baselines import (
+    Baseline,
+    baseline_history,
+    baselines,
+    preview_baseline,
+    set_baseline,
+    undo_baseline,
+)
+from core.services.baselines import of_visits as baselines_of
+from core.services.life_chart import (
+    EVENT_KINDS,
+    INSTRUMENTS,
+    Event,
+    SelfReport,
+    add_event,
+    add_self_report,
+    events,
+    remove_event,
+    self_reports,
+)
+from core.services.pseudonyms import add_in, check_pseudonym, require
+from core.settings import BASELINE_SESSIONS, LOW_USABLE_SHARE, PREDICTIONS
+from core.storage import insights as insight_rows
+from core.storage import jobs as job_rows
+from core.storage import patients as rows
+from core.storage import sessions as session_rows
+from core.storage.records import BaselineRecord, PatientRecord, label
 from core.storage.store import Store
 from core.types import Measure
+
+__all__ = [
+    "EVENT_KINDS", "INSTRUMENTS", "Baseline", "Counts", "Event", "Patient", "SelfReport", "WorklistRow", "add_event",
+    "add_self_report", "baseline_history", "baselines", "check_pseudonym", "counts", "create", "events", "find", "get",
+    "measure_summary", "preview_baseline", "profile", "remove_event", "self_reports", "set_baseline", "suggest",
+    "summary", "undo_baseline", "worklist",
+]  # fmt: skip
+
+AFFECT = rows.AFFECT
+SPARK_SESSIONS = 10
 
 
 @dataclass(frozen=True)
@@ -18,28 +59,6 @@ class Patient:
     created_at: datetime
     simulated: bool = False
     tags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """The reference of one measure: own mean and own range (95 %).
-
-    ``kind`` is "learning" (fewer than 10 accepted sessions; low and high are None), "own" (all accepted
-    sessions, exponential mean in ``mean``) or "set" (sessions chosen by a clinician, with who and why).
-    """
-
-    measure: str
-    unit: str
-    kind: str
-    mean: float | None
-    sd: float | None
-    low: float | None
-    high: float | None
-    n: int
-    since: datetime | None = None
-    who: str = ""
-    why: str = ""
-    sessions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,131 +90,178 @@ class Counts:
     failed_jobs: int
 
 
-@dataclass(frozen=True)
-class Event:
-    """A treatment, medication change or life event on the life chart; impact -4..+4 or None."""
-
-    id: str
-    patient: str
-    kind: str
-    text: str
-    started_at: datetime
-    ended_at: datetime | None = None
-    impact: int | None = None
+# --- who is there
 
 
-@dataclass(frozen=True)
-class SelfReport:
-    """A self-report: instrument ("SAM valence" 1-9, "PHQ-9" 0-27, ...) and its score."""
-
-    id: str
-    patient: str
-    instrument: str
-    score: float
-    reported_at: datetime
-
-
-def create(store: Store, pseudonym: str, *, now: datetime, simulated: bool = False, tags: Sequence[str] = ()) -> Patient:
+def create(
+    store: Store, pseudonym: str, *, now: datetime, simulated: bool = False, tags: Sequence[str] = ()
+) -> Patient:
     """Create a patient; refuses text that is no pseudonym (E-PSEUDONYM) and an existing one (E-PATIENT-EXISTS)."""
-    raise NotImplementedError
+    check_pseudonym(pseudonym)
+    with store.write() as tx:
+        record = add_in(tx, pseudonym, now=now, simulated=simulated, tags=tags)
+    if record is None:
+        raise Conflict(
+            "E-PATIENT-EXISTS",
+            "there is already a patient with this pseudonym.",
+            pseudonym,
+            "Open it, or choose another.",
+        )
+    return _patient(record)
 
 
-def check_pseudonym(text: str) -> str:
-    """Return a valid pseudonym or raise Refused: 2-32 letters, digits, - or _, at least one digit, no space."""
-    raise NotImplementedError
+def _patient(record: PatientRecord) -> Patient:
+    return Patient(record.pseudonym, record.created_at, record.simulated, tuple(record.tags))
 
 
 def get(store: Store, pseudonym: str) -> Patient:
     """The patient, or NotFound (E-PATIENT)."""
-    raise NotImplementedError
+    with store.read() as tx:
+        return _patient(require(tx, pseudonym))
 
 
 def find(store: Store, text: str = "") -> list[Patient]:
     """Patients whose pseudonym contains the text, in order of pseudonym."""
-    raise NotImplementedError
+    with store.read() as tx:
+        return [_patient(r) for r in rows.containing(tx, text.strip())]
 
 
 def suggest(store: Store) -> str:
     """The next free pseudonym of the form P-0001."""
-    raise NotImplementedError
+    with store.read() as tx:
+        taken = [int(n[2:]) for n in rows.names_like(tx, "P-") if n[2:].isdecimal() and len(n) <= 8]
+    return f"P-{max(taken, default=0) + 1:04d}"
+
+
+# --- the worklist
 
 
 def worklist(store: Store, *, now: datetime) -> list[WorklistRow]:
     """All patients: open insights by weight first, then oldest unread."""
-    raise NotImplementedError
+    with store.read() as tx:
+        everyone = rows.containing(tx, "")
+        counted = {row[0]: (row[1], int(row[2])) for row in rows.session_counts(tx, LOW_USABLE_SHARE)}
+        newest = {row.patient_id: row for row in rows.last_sessions(tx, 1)}
+        values: dict[int, dict[tuple[str, int], float]] = {}
+        for patient_id, place, name, value in rows.last_values(tx, SPARK_SESSIONS):
+            values.setdefault(patient_id, {})[name, place] = value
+        insights = insight_rows.open_by_patient(tx, now)
+        unseen = rows.unseen(tx)
+        chosen = rows.baselines_in_force(tx)
+    table = []
+    for p in everyone:
+        n, n_accepted = counted.get(p.id, (0, 0))
+        last = newest.get(p.id)
+        found = values.get(p.id, {})
+        places = range(min(n, SPARK_SESSIONS), 0, -1)  # oldest first
+        table.append(
+            WorklistRow(
+                patient=p.pseudonym,
+                simulated=p.simulated,
+                last_session=label(p.pseudonym, last.number) if last else None,
+                last_started_at=last.started_at if last else None,
+                n_sessions=n,
+                usable_share=last.usable_share if last else None,
+                spark={name: tuple(found.get((name, place)) for place in places) for name in AFFECT},
+                state=state_text(last.state) if last else "",
+                open_insights=insights.get(p.id, (0, 0.0))[0],
+                weight=insights.get(p.id, (0, 0.0))[1],
+                baseline=_baseline_word(n_accepted, chosen.get(p.id), last),
+                tags=tuple(p.tags),
+                unread=p.id in unseen,
+            )
+        )
+    return sorted(table, key=_urgency)
+
+
+def _urgency(row: WorklistRow) -> tuple:
+    seconds = row.last_started_at.timestamp() if row.last_started_at else math.inf
+    if row.open_insights:
+        return 0, -row.weight, row.patient
+    return (1, seconds, row.patient) if row.unread else (2, -seconds, row.patient)
+
+
+def _baseline_word(n_accepted: int, chosen: BaselineRecord | None, last) -> str:
+    """ "set", "stale" (made under another model than the newest session's), "own" or "learning 3/10"."""
+    if chosen is not None:
+        models = {m["model"] for name, m in chosen.measures.items() if name in PREDICTIONS}
+        current = detection.model_id(last.model, last.model_version) if last else None
+        return "stale" if models and current not in models else "set"
+    return "own" if n_accepted >= BASELINE_SESSIONS else f"learning {n_accepted}/{BASELINE_SESSIONS}"
+
+
+def state_text(state: Mapping) -> str:
+    """The words of a stored state, or its reason."""
+    return state["words"] if "words" in state else state["not_computed"]
 
 
 def counts(store: Store, *, now: datetime) -> Counts:
     """The four counts of the worklist; "new" means not opened yet."""
-    raise NotImplementedError
+    with store.read() as tx:
+        return Counts(
+            rows.number_of(tx),
+            sum(rows.unseen(tx).values()),
+            sum(n for n, _ in insight_rows.open_by_patient(tx, now).values()),
+            job_rows.failed(tx),
+        )
 
 
-def baselines(store: Store, patient: str, *, at: datetime | None = None) -> dict[str, Baseline]:
-    """The reference in force for each measure of a patient (at a time, by default now)."""
-    raise NotImplementedError
-
-
-def set_baseline(store: Store, patient: str, sessions: Sequence[str], why: str, *, now: datetime) -> dict[str, Baseline]:
-    """Make the chosen accepted sessions (at least 2) the reference of `default`; insights are made anew. A reason is required."""
-    raise NotImplementedError
-
-
-def preview_baseline(store: Store, patient: str, sessions: Sequence[str]) -> tuple[int, int, int]:
-    """How setting it would change open insights: (kept, gone, new)."""
-    raise NotImplementedError
-
-
-def undo_baseline(store: Store, patient: str, *, now: datetime) -> bool:
-    """Take the newest set baseline back; False when there is none."""
-    raise NotImplementedError
-
-
-def baseline_history(store: Store, patient: str) -> list[Baseline]:
-    """Every baseline that was set, newest first, with who and why."""
-    raise NotImplementedError
-
-
-def add_event(store: Store, patient: str, kind: str, text: str, started_at: datetime, *, ended_at: datetime | None = None, impact: int | None = None, now: datetime) -> Event:
-    """Put a treatment, change or life event on the life chart. kind: treatment, change, life_event."""
-    raise NotImplementedError
-
-
-def events(store: Store, patient: str) -> list[Event]:
-    """Events of a patient in order of time."""
-    raise NotImplementedError
-
-
-def remove_event(store: Store, event_id: str, *, now: datetime) -> None:
-    """Take an event back (soft); NotFound for an unknown id."""
-    raise NotImplementedError
-
-
-def add_self_report(store: Store, patient: str, instrument: str, score: float, reported_at: datetime, *, now: datetime) -> SelfReport:
-    """Store a self-report; the score must lie in the instrument's range (INSTRUMENTS)."""
-    raise NotImplementedError
-
-
-def self_reports(store: Store, patient: str) -> list[SelfReport]:
-    """Self-reports of a patient in order of time."""
-    raise NotImplementedError
-
-
-# lowest and highest score of each instrument
-INSTRUMENTS: dict[str, tuple[float, float]] = {
-    "SAM valence": (1, 9), "SAM arousal": (1, 9), "SAM dominance": (1, 9), "PHQ-9": (0, 27),
-}  # fmt: skip
+# --- the source platform's profile and summary
 
 
 def profile(store: Store, patient: str) -> dict:
-    """The source platform's profile: user_id, created_at, updated_at, baseline_valence/arousal/dominance, total_sessions, total_windows."""
-    raise NotImplementedError
+    """The source platform's profile.
+
+    user_id, created_at, updated_at, baseline_valence/arousal/dominance, total_sessions, total_windows.
+    """
+    with store.read() as tx:
+        record = require(tx, patient)
+        history = session_rows.history(tx, record.id)
+        seen = detection.visits(tx, record.id, patient)
+        chosen = detection.in_force(rows.baselines(tx, record.id))
+    found = baselines_of(seen, chosen)
+    return {
+        "user_id": patient,
+        "created_at": record.created_at.isoformat(),
+        "updated_at": record.updated_at.isoformat(),
+        **{f"baseline_{d}": found[d].mean if d in found else {"not_computed": "too_few"} for d in AFFECT},
+        "total_sessions": len(history),
+        "total_windows": sum(s.n_windows for s in history),
+    }
 
 
 def summary(store: Store, patient: str) -> dict:
     """The source platform's summary: mean, SD and share High per dimension, margin, sessions, windows."""
-    raise NotImplementedError
+    with store.read() as tx:
+        record = require(tx, patient)
+        history = session_rows.history(tx, record.id)
+        measures = session_rows.history_measures(tx, record.id)
+    counted = [s for s in history if detection.accepted(s)]
+    table: dict = {"user_id": patient}
+    for name in AFFECT:
+        found = [m for s in counted if (m := measures.get(s.analysis_id, {}).get(name)) and m.value is not None]
+        table[name] = _dimension(found) if found else {"not_computed": "too_few"}
+    return {
+        **table,
+        "total_sessions": len(history),
+        "accepted_sessions": len(counted),
+        "total_windows": sum(s.n_windows for s in history),
+    }
+
+
+def _dimension(measures: Sequence[Measure]) -> dict:
+    values = [m.value for m in measures if m.value is not None]
+    both = measure_summary(measures)
+    return {
+        "mean": fmean(values),
+        "sd": both[1] if both else {"not_computed": "too_few"},
+        "share_high": fmean(m.label == "High" for m in measures),
+        "margin": fmean(2 * abs(v - 0.5) for v in values),
+        "n": len(values),
+    }
 
 
 def measure_summary(measures: Sequence[Measure]) -> tuple[float, float] | None:
     """Mean and SD (ddof 1) of computed values; None for fewer than two."""
-    raise NotImplementedError
+    values = [m.value for m in measures if m.value is not None]
+    return (fmean(values), stdev(values)) if len(values) > 1 else None

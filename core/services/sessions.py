@@ -9,10 +9,36 @@ from pathlib import Path
 
 import numpy as np
 
+from core.errors import NotFound
+from core.services import detection, pseudonyms, stored
+from core.services.analysis import analyse, analyse_recording
+from core.services.changes import delete, mark_seen, move, restore
+from core.services.drafts import (
+    Draft,
+    Inspection,
+    device_profiles,
+    discard,
+    draft,
+    inspect,
+    save_device_profile,
+    stage,
+)
+from core.services.signals import SignalPage, overview, signals
+from core.services.stored import quality_json
+from core.storage import insights as insight_rows
+from core.storage import sessions as rows
+from core.storage.records import HistoryRecord, as_measure, label
 from core.storage.store import Store
-from core.types import Annotation, Grade, InputFile, Measure, ModelInfo, Notice, Quality, Recording
+from core.types import CHANNEL_TYPES, Annotation, InputFile, Measure, ModelInfo, Notice, Reason
+
+__all__ = [
+    "Draft", "Inspection", "SessionDetail", "SessionRow", "SignalPage", "WindowSeries", "analyse", "analyse_recording",
+    "as_json", "delete", "device_profiles", "discard", "draft", "expand", "get", "history", "history_json", "inspect",
+    "mark_seen", "move", "overview", "quality_json", "restore", "save_device_profile", "signals", "stage", "windows",
+]  # fmt: skip
 
 Progress = Callable[[float, str], None]
+Mapped = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -57,7 +83,10 @@ class SessionDetail:
 
 @dataclass(frozen=True)
 class WindowSeries:
-    """Window probabilities of one analysis: onset_s (n,), proba per target (n,) with NaN, usable (n,), reasons."""
+    """Window probabilities of one analysis: onset_s (n,), proba per target (n,) with NaN, usable (n,), reasons.
+
+    ``reasons`` has one entry a window: "" where it was usable, else why it was not.
+    """
 
     onset_s: np.ndarray
     duration_s: float
@@ -66,160 +95,129 @@ class WindowSeries:
     reasons: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class SignalPage:
-    """One page of signals for the viewer. Each row: name, type, unit, x0 and dx in s, y (float32, at most
-    2000 points, NaN gaps kept), whether it was decimated by min-max, bad, and spans of bad quality on the page."""
-
-    t0: float
-    page_s: float
-    rows: tuple[dict, ...]
-    annotations: tuple[Annotation, ...]
-    beats_s: np.ndarray
-    filtered: bool
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """What is in the files before anything is stored: recording without samples, quality, and what to expect."""
-
-    started_at: datetime | None
-    duration_s: float
-    format: str
-    signals: tuple[dict, ...]
-    annotations: tuple[Annotation, ...]
-    grade: Grade
-    usable_share: float
-    quality: dict
-    notices: tuple[Notice, ...]
-    models: tuple[dict, ...]
-    not_computed: Mapping[str, str]
-    known_session: str | None
-    can_run: bool
-    why_not: str
-    preview: SignalPage | None
-
-
-def analyse(store: Store, files: Sequence[InputFile], patient: str, *, now: datetime, model: str | None = None, started_at: datetime | None = None, sfreq: float | None = None, mapping: Mapping[str, Mapping[str, str]] | None = None, create_patient: bool = True, simulated: bool = False, progress: Progress | None = None) -> dict:
-    """The main job: read, judge, analyse and store one session in one transaction; the object of ``analyse --json``.
-
-    The same files for the same patient again return the stored object (``known: True`` is NOT added); another
-    model makes a further analysis of that session. Refused leaves nothing behind.
-    """
-    raise NotImplementedError
-
-
-def analyse_recording(store: Store, recording: Recording, originals: Sequence[InputFile], patient: str, *, now: datetime, model: str | None = None, started_at: datetime | None = None, create_patient: bool = True, simulated: bool = False, progress: Progress | None = None) -> dict:
-    """As ``analyse`` for signals that are already read (the REST arrays, the demo)."""
-    raise NotImplementedError
+# --- what is stored
 
 
 def as_json(store: Store, session: str, model: str | None = None) -> dict:
     """The object of ``analyse --json`` of a stored session (its newest analysis, or that of a model)."""
-    raise NotImplementedError
+    with store.read() as tx:
+        patient, record = stored.find(tx, session)
+        analyses = [a for a in rows.analyses(tx, record.id) if model in (None, a.model)]
+        if not analyses:
+            raise NotFound(
+                "E-MODEL", f"this session was not analysed by {model}.", session, "Analyse it again with it."
+            )
+        return stored.session_json(tx, patient, record, stored.newest(analyses))
 
 
-def history(store: Store, patient: str, *, since: datetime | None = None, include_deleted: bool = False) -> list[SessionRow]:
+def history(
+    store: Store, patient: str, *, since: datetime | None = None, include_deleted: bool = False
+) -> list[SessionRow]:
     """Sessions of a patient, oldest first, each with its newest analysis; read from stored rows only."""
-    raise NotImplementedError
+    with store.read() as tx:
+        record = pseudonyms.require(tx, patient)
+        found = rows.history(tx, record.id, since=since, deleted=include_deleted)
+        measures = rows.history_measures(tx, record.id, since=since, deleted=include_deleted)
+    return [_row(patient, s, measures.get(s.analysis_id, {})) for s in found]
+
+
+def _row(patient: str, s: HistoryRecord, measures: Mapping[str, Measure]) -> SessionRow:
+    return SessionRow(
+        session=label(patient, s.number),
+        patient=patient,
+        started_at=s.started_at,
+        status=s.status,
+        reasons=tuple(s.reasons),
+        imported=s.imported,
+        simulated=s.simulated,
+        usable_share=s.usable_share,
+        low_quality=s.status != "ok" or detection.low_quality(s.imported, s.usable_share),
+        grade=s.grade,
+        measures=measures,
+        model=s.info,
+        state=s.state["words"] if "words" in s.state else s.state["not_computed"],
+        n_windows=s.n_windows,
+        deleted_at=s.deleted_at,
+    )
 
 
 def history_json(store: Store, patient: str) -> dict:
     """The object of ``history --json``."""
-    raise NotImplementedError
+    table = [
+        {
+            "session": row.session,
+            "started_at": row.started_at.isoformat(),
+            "status": row.status,
+            "usable_share": row.usable_share
+            if row.usable_share is not None
+            else {"not_computed": str(Reason.NOT_SUPPORTED)},
+            "imported": row.imported,
+            **stored.measures_json(row.measures.values(), recorded=False),
+        }
+        for row in history(store, patient)
+    ]
+    return {"patient": patient, "total": len(table), "sessions": table}
 
 
 def get(store: Store, session: str) -> SessionDetail:
     """One session, or NotFound (E-SESSION)."""
-    raise NotImplementedError
+    with store.read() as tx:
+        patient, record = stored.find(tx, session)
+        one = rows.one(tx, record.id)
+        assert one is not None
+        analyses = rows.analyses(tx, record.id)
+        analysis = stored.newest(analyses)
+        measures = {m.name: m for m in (as_measure(row) for row in rows.measure_rows(tx, analysis.id))}
+        quality = rows.quality(tx, analysis.id)
+        files = rows.files(tx, record.id)
+        n_insights = len(insight_rows.of_session(tx, record.id))
+    kept = all(store.blobs.has(f.sha256) for f in files)
+    types = {s["type"] for s in record.signals}
+    return SessionDetail(
+        row=_row(patient, one, measures),
+        quality=stored.stored_quality_json(analysis, quality) if quality else {},
+        warnings=tuple(Notice(w["code"], w["text"]) for w in record.warnings),
+        provenance={
+            "files": stored.files_json(files),
+            "format": record.format or "imported measures",
+            "pipeline_hash": analysis.pipeline_hash,
+            "code_version": analysis.code_version,
+            "analysed_at": analysis.created_at.isoformat(),
+            "stored_at": record.created_at.isoformat(),
+            "read_with": record.reading,
+        },
+        pipeline=dict(analysis.pipeline),
+        duration_s=record.duration_s,
+        types=tuple(t for t in CHANNEL_TYPES if t in types and t != "misc"),
+        signals=tuple(record.signals),
+        annotations=tuple(Annotation(**a) for a in record.annotations),
+        n_insights=n_insights,
+        analyses=tuple(f"{a.model} {a.model_version}" if a.model else "no model" for a in analyses),
+        moved_from=record.moved_from,
+        recording_state="none" if not files else "kept" if kept else "missing",
+    )
 
 
 def windows(store: Store, session: str) -> WindowSeries | None:
     """The stored window probabilities; None without a prediction."""
-    raise NotImplementedError
-
-
-def signals(store: Store, session: str, *, t0: float, page_s: float, names: Sequence[str] | None = None, filtered: bool = False, max_points: int = 2000) -> SignalPage:
-    """One page of signals, min-max decimated; from a memory-mapped copy of the recording, made on first use.
-
-    Raises NotFound (E-RECORDING) when the session has no recording, Conflict (E-HASH) when its bytes changed.
-    """
-    raise NotImplementedError
-
-
-def overview(store: Store, session: str, n: int = 1000) -> SignalPage:
-    """The whole recording decimated to n points a row, for the overview strip."""
-    raise NotImplementedError
-
-
-def move(store: Store, session: str, patient: str, why: str, *, now: datetime) -> str:
-    """Move a session to another patient; both histories' insights are made anew. Returns the new id."""
-    raise NotImplementedError
-
-
-def delete(store: Store, session: str, *, now: datetime) -> None:
-    """Soft delete; 30 days to restore."""
-    raise NotImplementedError
-
-
-def restore(store: Store, session: str, *, now: datetime) -> None:
-    """Take a soft delete back."""
-    raise NotImplementedError
-
-
-def mark_seen(store: Store, patient: str, *, now: datetime) -> None:
-    """Note that a patient was opened: its sessions are no longer new."""
-    raise NotImplementedError
-
-
-# --- New recording: uploads are staged on disk at once; pages keep only the draft's id
-
-
-@dataclass(frozen=True)
-class Draft:
-    """Uploaded files waiting to be analysed, on disk: safe against refresh and restart."""
-
-    id: str
-    files: tuple[InputFile, ...]
-    sizes: tuple[int, ...]
-    created_at: datetime
-
-
-def stage(store: Store, name: str, stream, draft: str | None = None, *, now: datetime) -> Draft:
-    """Copy an uploaded file to the draft (a new one when None) in chunks; TooLarge over the limit."""
-    raise NotImplementedError
-
-
-def draft(store: Store, draft_id: str) -> Draft:
-    """A draft, or NotFound (E-DRAFT)."""
-    raise NotImplementedError
-
-
-def discard(store: Store, draft_id: str) -> None:
-    """Remove a draft and its files."""
-    raise NotImplementedError
-
-
-def inspect(store: Store, files: Sequence[InputFile], *, patient: str | None = None, sfreq: float | None = None, mapping: Mapping[str, Mapping[str, str]] | None = None, model: str | None = None) -> Inspection:
-    """Read and judge files without storing anything."""
-    raise NotImplementedError
-
-
-def device_profiles(store: Store) -> dict[str, Mapping[str, Mapping[str, str]]]:
-    """Saved channel maps by name."""
-    raise NotImplementedError
-
-
-def save_device_profile(store: Store, name: str, mapping: Mapping[str, Mapping[str, str]]) -> None:
-    """Keep a channel map under a name, to be offered for files with the same channel names."""
-    raise NotImplementedError
-
-
-def quality_json(quality: Quality, recording: Recording) -> dict:
-    """``quality`` of the contract: grade, usable_share, channels[name, type, unit, sfreq, duration_s, usable_share, flags]."""
-    raise NotImplementedError
+    with store.read() as tx:
+        _, record = stored.find(tx, session)
+        found = rows.series(tx, stored.newest(rows.analyses(tx, record.id)).id)
+    if not found:
+        return None
+    proba = {s.target: stored.unpack(s.proba) for s in found}
+    usable = np.isfinite(np.stack(list(proba.values()))).any(axis=0)
+    return WindowSeries(
+        stored.unpack(found[0].onset_s),
+        found[0].duration_s,
+        proba,
+        usable,
+        tuple("" if ok else str(Reason.LOW_QUALITY) for ok in usable),
+    )
 
 
 def expand(paths: Sequence[Path]) -> list[InputFile]:
     """Paths of a command line as input files; a folder is one exported recording."""
-    raise NotImplementedError
+    from core import readers
+
+    return [file for path in paths for file in readers.expand(Path(path))]

@@ -1,0 +1,365 @@
+"""From files to a stored session: read, judge, compute, keep the originals, then store all in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.errors import NotFound, Refused
+from core.services import detection, pseudonyms, stored
+from core.services.changes import restore
+from core.settings import MIN_DURATION_S, VERSION, settings
+from core.storage import patients as patient_rows
+from core.storage import sessions as rows
+from core.storage.blobs import sha256
+from core.storage.records import SessionRecord, label
+from core.storage.store import Store, Transaction
+from core.storage.tables import canonical
+from core.types import InputFile, Measure, Notice, Reason, Recording, Summary
+
+Progress = Callable[[float, str], None]
+Mapped = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class _Original:
+    """An original file: its label, where its bytes lie, their hash and number."""
+
+    name: str
+    path: Path
+    sha256: str
+    size: int
+
+
+def analyse(
+    store: Store,
+    files: Sequence[InputFile],
+    patient: str,
+    *,
+    now: datetime,
+    model: str | None = None,
+    started_at: datetime | None = None,
+    sfreq: float | None = None,
+    mapping: Mapped | None = None,
+    create_patient: bool = True,
+    simulated: bool = False,
+    progress: Progress | None = None,
+) -> dict:
+    """The main job: read, judge, analyse and store one session in one transaction; the object of ``analyse --json``.
+
+    The same files for the same patient again return the stored object; another model, or another map or rate, makes
+    a further analysis of that session. Refused leaves nothing behind but a row of the audit.
+    """
+    from core.readers import isolation
+
+    try:
+        _check(store, patient, create_patient)
+        originals = _originals(files)
+        reading = _reading(sfreq, mapping)
+        known = _known(store, originals, patient, model, reading, now)
+        if known is not None:
+            return known
+        _say(progress, 0.05, "Reading the files")
+        recording = isolation.read(list(files), sfreq=sfreq, mapping=mapping, zone=settings().zone)
+        return _analyse(
+            store, recording, originals, patient, now=now, model=model, started_at=started_at, reading=reading,
+            simulated=simulated, progress=progress,
+        )  # fmt: skip
+    except Refused as refused:
+        with store.write() as tx:
+            tx.audit("session.refuse", "", at=now, outcome="refused", reason=refused.code)
+        raise
+
+
+def analyse_recording(
+    store: Store,
+    recording: Recording,
+    originals: Sequence[InputFile],
+    patient: str,
+    *,
+    now: datetime,
+    model: str | None = None,
+    started_at: datetime | None = None,
+    create_patient: bool = True,
+    simulated: bool = False,
+    progress: Progress | None = None,
+) -> dict:
+    """As ``analyse`` for signals that are already read (the REST arrays, the demo)."""
+    _check(store, patient, create_patient)
+    kept = _originals(originals)
+    reading = _reading(None, None)
+    known = _known(store, kept, patient, model, reading, now)
+    if known is not None:
+        return known
+    return _analyse(
+        store, recording, kept, patient, now=now, model=model, started_at=started_at, reading=reading,
+        simulated=simulated, progress=progress,
+    )  # fmt: skip
+
+
+def _say(progress: Progress | None, share: float, words: str) -> None:
+    if progress is not None:
+        progress(share, words)
+
+
+def _check(store: Store, patient: str, create_patient: bool) -> None:
+    pseudonyms.check_pseudonym(patient)
+    if not create_patient:
+        with store.read() as tx:
+            pseudonyms.require(tx, patient)
+
+
+def _originals(files: Sequence[InputFile]) -> list[_Original]:
+    if not files:
+        raise Refused("E-NO-FILE", "there is no file to read.", what_to_do="Name at least one file.")
+    found = []
+    for file in files:
+        path = Path(file.path)
+        if not path.is_file():
+            raise Refused("E-NO-FILE", "there is no such file.", file.name, "Check the name.")
+        found.append(_Original(file.name, path, sha256(path), path.stat().st_size))
+    return found
+
+
+def _reading(sfreq: float | None, mapping: Mapped | None) -> dict[str, Any]:
+    """How the files were read, beyond what they say themselves."""
+    return {"sfreq": sfreq, "mapping": {name: dict(said) for name, said in (mapping or {}).items()}}
+
+
+def _reading_hash(reading: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(reading).encode()).hexdigest()[:16]
+
+
+def _known(
+    store: Store,
+    originals: Sequence[_Original],
+    patient: str,
+    model: str | None,
+    reading: Mapping[str, Any],
+    now: datetime,
+) -> dict | None:
+    """The stored object when these files were analysed like this before; a deleted session is restored by it."""
+    with store.read() as tx:
+        session = rows.by_source(tx, patient, stored.source_key([f.sha256 for f in originals]))
+        if session is None:
+            return None
+        same = [a for a in rows.analyses(tx, session.id) if a.reading_hash == _reading_hash(reading)]
+        wanted = [a for a in same if model in (None, a.model)]
+        version = _version(model)
+        wanted = [a for a in wanted if version in (None, a.model_version)]
+        if not wanted:
+            return None
+        answer = stored.session_json(tx, patient, session, stored.newest(wanted))
+    if session.deleted_at is not None:
+        restore(store, answer["session"], now=now)
+    return answer
+
+
+def _version(model: str | None) -> str | None:
+    """The version of a named bundle as it is installed now; None where it is not."""
+    if model is None:
+        return None
+    from core.models import bundle
+
+    found = bundle.by_name(model)
+    return found.version if found else None
+
+
+def _analyse(
+    store: Store,
+    recording: Recording,
+    originals: Sequence[_Original],
+    patient: str,
+    *,
+    now: datetime,
+    model: str | None,
+    started_at: datetime | None,
+    reading: Mapping[str, Any],
+    simulated: bool,
+    progress: Progress | None,
+) -> dict:
+    """Compute without holding the database, keep the originals, then store everything in one transaction."""
+    from core import pipeline
+    from core.models import bundle as bundles
+
+    if model is not None and bundles.by_name(model) is None:
+        raise NotFound("E-MODEL", "there is no model with this name.", model, "See `affectline model list`.")
+    if {f.sha256 for f in recording.files} - {f.sha256 for f in originals}:
+        raise Refused("E-FILE-CHANGED", "a file changed while it was read.", originals[0].name, "Send it again.")
+    if recording.duration_s < MIN_DURATION_S:
+        raise Refused(
+            "E-TOO-SHORT",
+            f"it is {recording.duration_s:.1f} s long, and {MIN_DURATION_S:g} s are needed.",
+            originals[0].name,
+            "Record at least 5 s.",
+        )
+    _say(progress, 0.3, "Judging quality and computing measures")
+    chosen = bundles.choose(recording, model)
+    without = Reason.MISSING_CHANNEL if chosen or bundles.available() else Reason.NO_MODEL
+    summary = pipeline.analyse(recording, chosen, without=without)
+    _say(progress, 0.8, "Keeping the original files")
+    for file in originals:
+        store.blobs.keep(file.path, file.sha256)
+    _say(progress, 0.9, "Storing the session")
+    used = chosen.pipeline if chosen else None
+    required = tuple(chosen.required) if chosen else None
+    settings_used = asdict(pipeline.site_pipeline(used))
+    with store.write() as tx:
+        answer = _store(
+            tx, recording, originals, summary, patient, now=now, started_at=started_at, reading=reading,
+            simulated=simulated, required=required, settings_used=settings_used,
+        )  # fmt: skip
+    _say(progress, 1.0, "Stored")
+    return answer
+
+
+def _store(
+    tx: Transaction,
+    recording: Recording,
+    originals: Sequence[_Original],
+    summary: Summary,
+    patient: str,
+    *,
+    now: datetime,
+    started_at: datetime | None,
+    reading: Mapping[str, Any],
+    simulated: bool,
+    required: Sequence[str] | None,
+    settings_used: Mapping[str, Any],
+) -> dict:
+    """Everything of one session; another process may have stored the same one in the meantime."""
+    record = patient_rows.by_name(tx, patient, lock=True)
+    if record is None:
+        record = pseudonyms.add_in(tx, patient, now=now, simulated=simulated) or pseudonyms.require(
+            tx, patient, lock=True
+        )
+    key = stored.source_key([f.sha256 for f in originals])
+    session = rows.by_source(tx, patient, key)
+    started, warnings = _start(recording, summary, session, started_at, now)
+    about = {
+        "duration_s": float(recording.duration_s),
+        "format": recording.format,
+        "signals": _signals(recording),
+        "annotations": [asdict(a) for a in recording.annotations],
+        "warnings": [asdict(w) for w in warnings],
+        "reading": dict(reading),
+    }
+    info = summary.model
+    analysis = {
+        "created_at": now,
+        "status": summary.status,
+        "reasons": list(summary.reasons),
+        "state": stored.state_json(summary.state),
+        "usable_share": stored.usable_share(summary.quality, required),
+        "grade": str(summary.quality.grade(required)),
+        "n_windows": int(summary.n_windows),
+        "model": info.name if info else "",
+        "model_version": info.version if info else "",
+        "model_basis": info.basis if info else "",
+        "model_accuracy": info.balanced_accuracy if info else None,
+        "model_demonstration": bool(info and info.demonstration),
+        "pipeline": dict(settings_used),
+        "pipeline_hash": summary.pipeline_hash,
+        "reading_hash": _reading_hash(reading),
+        "code_version": VERSION,
+    }
+    if session is None:
+        session_id, _ = rows.add(
+            tx, record.id, started_at=started, created_at=now, imported=False,
+            simulated=simulated or record.simulated, source_key=key, **about,
+        )  # fmt: skip
+        rows.add_files(tx, session_id, [(f.name, f.sha256, f.size) for f in originals])
+        since: datetime | None = started
+    else:
+        session_id, since = session.id, None
+        once = ("model", "model_version", "pipeline_hash", "reading_hash")
+        same = [a for a in rows.analyses(tx, session_id) if all(getattr(a, n) == analysis[n] for n in once)]
+        if same:
+            return stored.session_json(tx, patient, session, same[0])
+        rows.change(tx, session_id, deleted_at=None, **about)
+    quality, prediction = summary.quality, summary.prediction
+    rows.add_analysis(
+        tx,
+        session_id,
+        analysis,
+        [_finite(m) for m in summary.measures],
+        [
+            {
+                "target": target,
+                "duration_s": float(prediction.duration_s),
+                "onset_s": stored.pack(np.asarray(prediction.onset_s, dtype=np.float64)),
+                "proba": stored.pack(np.asarray(prediction.proba[:, i], dtype=np.float64)),
+            }
+            for i, target in enumerate(prediction.targets)
+        ]
+        if prediction
+        else (),
+        {
+            "duration_s": float(quality.duration_s),
+            "channels": stored.channels_json(quality, recording),
+            "types": stored.types_json(quality),
+            "onset_s": stored.pack(np.asarray(quality.onset_s, dtype=np.float64)),
+            "usable": stored.pack(np.array([t.usable for t in quality.types], dtype=bool)),
+        },
+    )
+    patient_rows.touch(tx, record.id, now)
+    detection.refresh(tx, record.id, patient, now=now, since=since)
+    session = rows.by_source(tx, patient, key)
+    assert session is not None
+    tx.audit(
+        "session.analyse",
+        label(patient, session.number),
+        at=now,
+        patient=patient,
+        outcome=summary.status,
+        model=f"{info.name} {info.version}" if info else "",
+        reason=summary.pipeline_hash,
+    )
+    return stored.session_json(tx, patient, session, stored.newest(rows.analyses(tx, session_id)))
+
+
+def _finite(measure: Measure) -> Measure:
+    """A measure whose numbers are numbers; a chain that hands on a NaN has a fault, and nothing is stored."""
+    for value in (measure.value, measure.low, measure.high, measure.threshold):
+        if value is not None and not np.isfinite(value):
+            raise ValueError(f"{measure.name}: {value} is no value that can be stored")
+    if (measure.value is None) == (measure.reason is None):
+        raise ValueError(f"{measure.name}: needs a value or a reason, and not both")
+    numbers = {
+        n: None if (v := getattr(measure, n)) is None else float(v) for n in ("value", "low", "high", "threshold")
+    }
+    return Measure(measure.name, measure.kind, measure.unit, reason=measure.reason, **numbers)
+
+
+def _start(
+    recording: Recording, summary: Summary, session: SessionRecord | None, said: datetime | None, now: datetime
+) -> tuple[datetime, list[Notice]]:
+    """When the session started, and all warnings: said by a person, else by the file, else now with a warning."""
+    warnings = [*recording.notices, *summary.notices]
+    if session is not None:
+        return session.started_at, warnings
+    if said is not None:
+        said = said if said.tzinfo else said.replace(tzinfo=settings().zone)
+        return said.astimezone(UTC), warnings
+    if recording.started_at is not None:
+        return recording.started_at.astimezone(UTC), warnings
+    warnings.append(
+        Notice("W-NO-DATE", "The files say no time of recording, so the session is dated now. Say when it started.")
+    )
+    return now.astimezone(UTC), list(dict.fromkeys(warnings))
+
+
+def _signals(recording: Recording) -> list[dict]:
+    return [
+        {
+            "name": s.name, "type": s.type, "unit": s.unit, "sfreq": float(s.sfreq), "onset_s": float(s.onset_s),
+            "duration_s": float(s.duration_s), "n_times": len(s.data),
+        }
+        for s in recording.signals
+    ]  # fmt: skip

@@ -1,0 +1,218 @@
+"""What is stored of a session, found by its id and put into the words of the contract (design 6)."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from core.errors import NotFound
+from core.services import detection
+from core.services.insights import insight_json
+from core.settings import MEASURE_UNITS, PREDICTIONS
+from core.storage import insights as insight_rows
+from core.storage import sessions as rows
+from core.storage.records import (
+    AnalysisRecord,
+    FileRecord,
+    QualityRecord,
+    SessionRecord,
+    as_measure,
+    label,
+    parse_label,
+)
+from core.storage.store import Transaction
+from core.types import Measure, ModelInfo, Quality, Reason, Recording, State
+
+Json = dict[str, Any]
+
+
+def find(tx: Transaction, session: str, *, deleted: bool = True) -> tuple[str, SessionRecord]:
+    """(pseudonym, record) of a session, or NotFound (E-SESSION) that says where it was moved to."""
+    parsed = parse_label(session)
+    record = rows.by_number(tx, *parsed) if parsed else None
+    if record is not None and (deleted or record.deleted_at is None):
+        assert parsed is not None
+        return parsed[0], record
+    moved_to = rows.moved(tx, session)
+    raise NotFound(
+        "E-SESSION",
+        f"this session was moved to {moved_to}." if moved_to else "there is no such session.",
+        session,
+        "" if moved_to else "Sessions are named like P-0042/S-07.",
+    )
+
+
+def newest(analyses: Sequence[AnalysisRecord]) -> AnalysisRecord:
+    """The analysis that timelines show."""
+    return next((a for a in analyses if a.newest), analyses[-1])
+
+
+def source_key(digests: Sequence[str]) -> str:
+    """What makes a session the same one again: the set of its files' hashes."""
+    return hashlib.sha256("\n".join(sorted(set(digests))).encode()).hexdigest()
+
+
+# --- arrays
+
+
+def pack(values: np.ndarray) -> bytes:
+    """An array as npy bytes."""
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def unpack(data: bytes) -> np.ndarray:
+    """An array from npy bytes."""
+    return np.load(io.BytesIO(data), allow_pickle=False)
+
+
+# --- quality
+
+
+def usable_share(quality: Quality, types: Iterable[str] | None = None) -> float:
+    """Usable share 0-1: the worst of the types a model requires, without a model the best present."""
+    if types is not None:
+        found = [quality.of(t) for t in types]
+        return min((t.usable_share if t else 0.0 for t in found), default=0.0)
+    return max((t.usable_share for t in quality.types), default=0.0)
+
+
+def channels_json(quality: Quality, recording: Recording) -> list[Json]:
+    """Every signal of the files with its verdict, in file order."""
+    table = []
+    for signal, verdict in zip(recording.signals, quality.signals, strict=True):
+        table.append(
+            {
+                "name": signal.name,
+                "type": signal.type,
+                "unit": signal.unit,
+                "sfreq": float(signal.sfreq),
+                "duration_s": float(signal.duration_s),
+                "usable_share": float(verdict.usable_share),
+                "flags": list(verdict.flags),
+                "bad": bool(verdict.bad),
+                "spans": [[float(s.onset_s), float(s.duration_s), s.reason] for s in verdict.spans],
+            }
+        )
+    return table
+
+
+def types_json(quality: Quality) -> list[Json]:
+    """Each channel type's grade and reasons."""
+    return [
+        {"type": t.type, "grade": str(t.grade), "usable_share": float(t.usable_share), "reasons": list(t.reasons)}
+        for t in quality.types
+    ]
+
+
+def quality_json(quality: Quality, recording: Recording, types: Iterable[str] | None = None) -> Json:
+    """``quality`` of the contract: grade, usable_share and a row per channel.
+
+    ``types`` are those a model requires; without them the best type present decides.
+    """
+    types = None if types is None else tuple(types)
+    return {
+        "grade": str(quality.grade(types)),
+        "usable_share": usable_share(quality, types),
+        "channels": [_channel(c) for c in channels_json(quality, recording)],
+    }
+
+
+def _channel(stored: Mapping[str, Any]) -> Json:
+    return {name: value for name, value in stored.items() if name not in ("bad", "spans")}
+
+
+def stored_quality_json(analysis: AnalysisRecord, quality: QualityRecord | None) -> Json:
+    """``quality`` of the contract from what is stored."""
+    if quality is None or analysis.usable_share is None:
+        return {"not_computed": str(Reason.NOT_SUPPORTED)}
+    return {
+        "grade": analysis.grade,
+        "usable_share": analysis.usable_share,
+        "channels": [_channel(c) for c in quality.channels],
+        "types": quality.types,
+    }
+
+
+# --- measures, model and state
+
+
+def measure_json(measure: Measure) -> Json:
+    """One prediction or marker of the contract; an interval where there is one."""
+    if measure.value is None:
+        return {"not_computed": str(measure.reason or Reason.NOT_SUPPORTED)}
+    between = {}
+    if measure.low is not None and measure.high is not None:
+        between = {"low": measure.low, "high": measure.high}
+    if measure.kind == "prediction":
+        return {"p_high": measure.value, **between, "label": measure.label or "Unsure"}
+    return {"value": measure.value, "unit": measure.unit, **between}
+
+
+def measures_json(measures: Iterable[Measure], *, recorded: bool) -> Json:
+    """``predictions`` and ``markers``. Of a recording, markers of signals it has not are named as well."""
+    found: dict[str, Json] = {"prediction": {}, "marker": {}}
+    for measure in measures:
+        found[measure.kind][measure.name] = measure_json(measure)
+    markers = found["marker"]
+    if recorded:
+        absent = {"not_computed": str(Reason.MISSING_CHANNEL)}
+        markers = {**markers, **{n: absent for n in MEASURE_UNITS if n not in PREDICTIONS and n not in markers}}
+    return {"predictions": found["prediction"], "markers": markers}
+
+
+def model_json(info: ModelInfo | None) -> Json | None:
+    """``model`` of the contract: null where none was used."""
+    if info is None:
+        return None
+    accuracy: Any = info.balanced_accuracy
+    return {
+        "name": info.name,
+        "version": info.version,
+        "basis": info.basis,
+        "balanced_accuracy": {"not_computed": str(Reason.TOO_FEW)} if accuracy is None else accuracy,
+        "demonstration": info.demonstration,
+    }
+
+
+def state_json(state: State | Reason) -> Json:
+    """``state`` of the contract."""
+    if isinstance(state, State):
+        return {"quadrant": state.quadrant, "codes": list(state.codes), "words": state.words}
+    return {"not_computed": str(state)}
+
+
+def files_json(files: Iterable[FileRecord]) -> list[Json]:
+    """``provenance.files`` of the contract."""
+    return [{"name": f.name, "sha256": f.sha256} for f in files]
+
+
+def session_json(tx: Transaction, pseudonym: str, session: SessionRecord, analysis: AnalysisRecord) -> Json:
+    """The object of ``analyse --json`` for one analysis of a stored session."""
+    measures = [as_measure(row) for row in rows.measure_rows(tx, analysis.id)]
+    found = insight_rows.of_session(tx, session.id)
+    return {
+        "session": label(pseudonym, session.number),
+        "started_at": session.started_at.isoformat(),
+        "status": analysis.status,
+        "reasons": list(analysis.reasons),
+        "warnings": list(session.warnings),
+        "quality": stored_quality_json(analysis, rows.quality(tx, analysis.id)),
+        "model": model_json(analysis.info),
+        **measures_json(measures, recorded=not session.imported),
+        "state": analysis.state,
+        "n_windows": analysis.n_windows,
+        "insights": [insight_json(str(r.id), detection.as_insight(r)) for r in found],
+        "imported": session.imported,
+        "provenance": {
+            "files": files_json(rows.files(tx, session.id)),
+            "pipeline_hash": analysis.pipeline_hash,
+            "code_version": analysis.code_version,
+            "analysed_at": analysis.created_at.isoformat(),
+        },
+    }
