@@ -50,7 +50,10 @@ FORMATS = (
 
 def listing(rows, columns: tuple[str, ...], key: str) -> None:
     """A small table of our own words."""
-    components.table(pd.DataFrame(rows, columns=columns), kind=f"help-{key}", subject="help", key=key)
+    frame = pd.DataFrame(rows, columns=columns)
+    st.table(frame, hide_index=True)
+    with st.container(horizontal=True, key=f"tools-help-{key}"):
+        components.export_button(frame, kind=f"help-{key}", subject="help", key=key)
 
 
 with components.page("help"):

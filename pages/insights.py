@@ -140,7 +140,7 @@ def current(cards: list[Card], everything: list[Card], stored: bool) -> None:
         components.history_chart(rows, card, baselines.get(card.insight.measure), key="insight")
         model = next((r.model for r in rows if r.session == card.insight.last_session), None)
         if card.insight.model and model:
-            components.model_note(model)
+            components.model_note(model, key="insight")
         if card.history:
             with st.expander("History of this card"):
                 for at, what, who in card.history:
@@ -212,10 +212,10 @@ with components.page("insights"):
         st.caption(f"{wording.PRESETS[preset]} rules: {wording.PRESET_MEANS[preset]}.")
     stored = preset == "default"
     if not stored:
-        st.info("These are what the published rules would say. They are computed for reading and cannot be decided on.")
+        st.info("This is what the published rules would say. It is computed for reading and cannot be decided on.")
     if not cards and not state.param(state.INSIGHT):
-        components.empty(f"**Nothing {'open' if view == 'Open' else 'here'}.** As of {formats.when(now, state.zone())}.",
-                         ("worklist", "Worklist"))  # fmt: skip
+        what = "open" if view == "Open" else "here"
+        components.empty(f"**Nothing {what}.** As of {formats.when(now, state.zone())}.", ("worklist", "Worklist"))
         last = st.session_state.get(state.LAST_DECIDED)
         if last and st.button("Undo", shortcut="U", key="u_empty"):
             try:
@@ -238,7 +238,7 @@ with components.page("insights"):
                     selection_mode="single-row",
                     column_config=components.column_config(brief),
                     key="queue",
-                    height=min(38 + 35 * len(brief), 560) + 3,
+                    height="content" if len(brief) <= 15 else 560,
                     alt=f"{len(cards)} insights",
                 )
                 picked = event.selection.rows

@@ -18,7 +18,10 @@ from core.settings import SAMPLES, settings
 from core.types import CHANNEL_TYPES, UNITS, InputFile
 
 STEPS = ("1 Files", "2 Map", "3 Check", "4 Run")
-FORMATS = "EDF, EDF+, BDF, BrainVision (its three files together), FIF, EEGLAB .set, CSV, TSV, Parquet, NPZ, Empatica E4 (zip)"
+FORMATS = (
+    "EDF, EDF+, BDF, BrainVision (its three files together), FIF, EEGLAB .set, CSV, TSV, Parquet, NPZ, "
+    "Empatica E4 (zip)"
+)
 MAPPING, SFREQ, STARTED, WHO, MODEL = "draft_mapping", "draft_sfreq", "draft_started", "draft_patient", "draft_model"
 
 
@@ -296,7 +299,7 @@ def check_step(store, draft: Draft) -> None:
         subject="draft",
         key="check",
         percent=("Usable",),
-        digits={"Rate": 1, "Length": 1},
+        digits={"Rate, Hz": 1, "Length, s": 1},
     )
     if found.preview is not None and found.preview.rows:
         st.markdown("##### The first seconds")
@@ -342,7 +345,7 @@ def run_step(store, draft: Draft) -> None:
     name = chosen or (names[0] if names else None)
     if name:
         info = models.info(store, name)
-        components.model_note(info)
+        components.model_note(info, key="run")
     else:
         st.caption(
             "No model fits: predictions are not computed (a channel they need was not recorded). Markers are computed."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 
+import pandas as pd
 import streamlit as st
 
 from app.ui import charts, components, formats, nav, palette, state, wording
@@ -13,7 +14,7 @@ from core.services import insights, patients, sessions
 from core.services.insights import Card
 from core.services.patients import Baseline, Event, Patient, SelfReport
 from core.services.sessions import SessionRow
-from core.settings import MEASURE_UNITS
+from core.settings import BASELINE_SESSIONS, MEASURE_UNITS
 
 RANGES = {"30d": 30, "90d": 90, "1y": 366, "all": None}
 RANGE_NAMES = {"30d": "30 days", "90d": "90 days", "1y": "1 year", "all": "All"}
@@ -170,7 +171,7 @@ def life_chart(
         made.figure,
         key="timeline",
         title=f"Is {patient.pseudonym} within their own range?",
-        caption=f"n = {len(rows):,} sessions, times in {zone.key}.{fewer} Line and band: own mean and own range (95 %). "
+        caption=f"n = {len(rows):,} sessions, times in {zone.key}.{fewer} Line and band: own mean and range (95 %). "
         "▲ above, ● within, ▼ below own range, hollow: low quality, ✕ not computed, ◇ insight "
         "(T trend, A anomaly, P peak, S stability, C correlation). Choose a point to open its session.",
         alt=f"Life chart of {patient.pseudonym}: {', '.join(formats.name(m) for m in lanes)} over "
@@ -223,20 +224,25 @@ def in_words(rows: Sequence[SessionRow], lanes: Sequence[str], baselines: Mappin
     """The last session against the own range, one line a measure."""
     newest = rows[-1]
     st.markdown("##### Last session against own range")
-    lines = []
+    found = []
     for name in lanes:
         m = newest.measures.get(name)
         b = baselines.get(name)
-        text = formats.value(m)
-        if m and m.value is not None:
-            where = formats.direction(m.value, b.low, b.high) if b else None
-            if where:
-                text += f", {palette.WORDS[where]} own range"
-            elif b:
-                text += f", {wording.learning(b.n, 10)}"
-        lines.append(f"{formats.name(name)}: {text}")
-    for line in lines:
-        st.text(line)
+        where = formats.direction(m.value, b.low, b.high) if m and m.value is not None and b else None
+        if where:
+            against = palette.WORDS[where]
+        elif m is None or m.value is None:
+            against = palette.WORDS["not computed"]
+        else:
+            against = wording.learning(b.n, BASELINE_SESSIONS) if b else "no range yet"
+        found.append({"Measure": formats.name(name), "Value": formats.value(m), "Own range": against})
+    components.table(
+        pd.DataFrame(found),
+        kind="last-session",
+        subject=newest.session,
+        key="last",
+        placeholder=components.NOT_COMPUTED,
+    )
     nav.link("session", f"Open session {newest.session}", {state.SESSION: newest.session})
 
 

@@ -83,7 +83,17 @@ def delete(session: str, n_windows: int, n_insights: int) -> None:
 def actions(detail: SessionDetail) -> None:
     """Back to the timeline, move, delete, restore."""
     row = detail.row
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader(f"{row.session}, {formats.when(row.started_at, state.zone())}", width="content")
+        st.badge(
+            formats.in_label(wording.STATUS.get("imported" if row.imported else row.status, row.status)),
+            color="gray" if row.status == "ok" else "orange",
+        )
+        if row.low_quality:
+            st.badge("low quality, left out of baselines", color="orange")
+        if detail.moved_from:
+            st.badge(f"moved here from {formats.in_label(detail.moved_from)}", color="gray")
+        st.space("stretch")
         nav.link("patient", f"Timeline of {row.patient}", {state.PATIENT: row.patient})
         if row.deleted_at is None:
             if st.button("Move to another patient", key="move"):
@@ -143,8 +153,12 @@ def overview_tab(detail: SessionDetail) -> None:
             subject=row.session,
             key="quality",
             percent=("Usable",),
-            digits={"Rate": 1, "Length": 1},
-            columns={"Rate": "samples per second, Hz", "Length": "s", "Usable": "share 0-1 of usable windows"},
+            digits={"Rate, Hz": 1, "Length, s": 1},
+            columns={
+                "Rate, Hz": "samples per second",
+                "Length, s": "length in seconds",
+                "Usable": "share 0-1 of usable windows",
+            },
         )
     else:
         st.caption("No quality is stored for this session.")
@@ -173,7 +187,7 @@ def viewer(detail: SessionDetail, series: WindowSeries | None) -> None:
 
     names = [s["name"] for s in detail.signals]
     default = [s["name"] for s in detail.signals if s.get("type") != "misc"] or names[:4]
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", key="viewer-bar"):
         move_to = None
         if st.button("Start", shortcut="Home", key="v_home", disabled=t0 <= 0):
             move_to = 0.0
@@ -188,7 +202,13 @@ def viewer(detail: SessionDetail, series: WindowSeries | None) -> None:
         if st.button("End", shortcut="End", key="v_end", disabled=t0 >= last):
             move_to = last
         length = st.selectbox(
-            "Page, s", PAGE_LENGTHS, index=PAGE_LENGTHS.index(page_s), key="v_page", width=100, required=True
+            "Page length",
+            PAGE_LENGTHS,
+            index=PAGE_LENGTHS.index(page_s),
+            format_func="{} s".format,
+            key="v_page",
+            width=90,
+            label_visibility="collapsed",
         )
         gain_i = st.session_state.get("v_gain", GAINS.index(1.0))
         if st.button("Larger", shortcut="Up", key="v_up", disabled=gain_i >= len(GAINS) - 1):
@@ -320,7 +340,10 @@ def signals_tab(detail: SessionDetail, series: WindowSeries | None) -> None:
 
 def windows_table(series: WindowSeries) -> pd.DataFrame:
     """One row per window: onset, index of each target, or why there is none."""
-    data: dict = {"Onset": series.onset_s.astype(float), "Length": np.full(len(series.onset_s), series.duration_s)}
+    data: dict = {
+        "Onset, s": series.onset_s.astype(float),
+        "Length, s": np.full(len(series.onset_s), series.duration_s),
+    }
     for target, proba in series.proba.items():
         data[formats.name(target)] = np.where(series.usable, proba, np.nan)
     data["Usable"] = ["yes" if u else "no" for u in series.usable]
@@ -356,7 +379,7 @@ def windows_tab(detail: SessionDetail, series: WindowSeries | None) -> None:
         windows_table(series),
         hide_index=True,
         placeholder=components.NOT_COMPUTED,
-        column_config=components.column_config(windows_table(series), digits={"Onset": 1, "Length": 1}),
+        column_config=components.column_config(windows_table(series), digits={"Onset, s": 1, "Length, s": 1}),
         key="windows-list",
         height=320,
     )
@@ -422,7 +445,6 @@ with components.page("session"):
     history = sessions.history(store, row.patient)
     n_open = len(insights.open_cards(store, now=state.now(), patient=row.patient))
     components.banner(patient, history, patients.baselines(store, row.patient), n_open)
-    st.subheader(f"{row.session}, {formats.when(row.started_at, state.zone())}")
     if row.deleted_at is not None:
         st.warning(
             f"This session was deleted {formats.age(row.deleted_at, state.now())}. It can be restored for 30 days."
@@ -431,20 +453,11 @@ with components.page("session"):
             sessions.restore(store, row.session, now=state.now())
             state.flash(f"Session {row.session} was restored.")
             st.rerun()
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.badge(
-            formats.in_label(wording.STATUS.get("imported" if row.imported else row.status, row.status)),
-            color="gray" if row.status == "ok" else "orange",
-        )
-        if row.low_quality:
-            st.badge("low quality, left out of baselines", color="orange")
-        if detail.moved_from:
-            st.badge(f"moved here from {formats.in_label(detail.moved_from)}", color="gray")
+    actions(detail)
     for reason in row.reasons:
         st.text(formats.visible(wording.REASONS.get(reason, reason), 300))
-    actions(detail)
     if row.model is not None and row.model != components.newest_model(history):
-        components.model_note(row.model)
+        components.model_note(row.model, key="session")
 
     tabs = st.tabs(list(TABS), key=state.TAB, bind="query-params")
     series = None

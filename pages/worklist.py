@@ -20,26 +20,25 @@ SHOW = ("All", "With open insights", "New sessions", "Low quality")
 def frame(rows: Sequence[WorklistRow]) -> pd.DataFrame:
     """The list as shown: a row per patient."""
     now, zone = state.now(), state.zone()
-    table = pd.DataFrame(
+    return pd.DataFrame(
         [
             {
                 "Patient": r.patient,
                 "Kind": wording.SIMULATED if r.simulated else "patient",
-                "New": "new" if r.unread else "opened",
                 "Open insights": r.open_insights,
+                "New": "new" if r.unread else "opened",
                 "Last session": formats.age(r.last_started_at, now) if r.last_started_at else "none yet",
-                "On": formats.when(r.last_started_at, zone) if r.last_started_at else "none yet",
                 "Sessions": r.n_sessions,
                 "Usable": formats.share(r.usable_share) if r.last_session else "none yet",
                 **{HEADINGS[d]: last(r, d) for d in DIMENSIONS},
-                "State": r.state or "not computed",
+                "State": formats.visible(r.state) if r.state else "not computed",
                 "Baseline": wording.baseline(r.baseline),
                 "Tags": ", ".join(formats.visible(t, 30) for t in r.tags) or "none",
+                "On": formats.when(r.last_started_at, zone) if r.last_started_at else "none yet",
             }
             for r in rows
         ]
     )
-    return table
 
 
 def spark(row: WorklistRow, dimension: str) -> list[float]:
@@ -62,10 +61,13 @@ def listing(rows: Sequence[WorklistRow]) -> None:
         "Open insights": st.column_config.NumberColumn(format="%d"),
     }
     for d in DIMENSIONS:
-        name = f"{HEADINGS[d]}, last 10"
+        name = f"{HEADINGS[d][0]}, last 10"
         with_lines.insert(with_lines.columns.get_loc(HEADINGS[d]) + 1, name, [spark(r, d) for r in rows])
         config[name] = st.column_config.LineChartColumn(
-            y_min=0, y_max=1, help="Index 0-1, the computed values of the last ten sessions, oldest first."
+            y_min=0,
+            y_max=1,
+            width="small",
+            help="Index 0-1, the computed values of the last ten sessions, oldest first.",
         )
     event = st.dataframe(
         with_lines,
@@ -76,7 +78,7 @@ def listing(rows: Sequence[WorklistRow]) -> None:
         selection_mode="single-row",
         key="worklist",
         alt=f"{len(rows)} patients with last session, usable share, last values, state and open insights",
-        height=min(38 + 35 * len(rows), 640) + 3,
+        height="content" if len(rows) <= 18 else 640,
     )
     with st.container(horizontal=True, key="tools-worklist", vertical_alignment="center"):
         st.caption("Choose a row to open its timeline.", width="content")
@@ -162,9 +164,6 @@ with components.page("worklist"):
         listing(chosen)
     else:
         components.empty("No patient fits this choice. Change the filters above to see more.")
-    st.caption(
-        "Order: open insights by weight, then the oldest session not opened yet. "
-        "Valence, arousal and dominance: index 0-1. " + wording.INDEX_MEANS
-    )
+    st.caption("Order: open insights by weight, then the oldest session not opened yet. " + wording.INDEX_MEANS)
     if any(r.simulated for r in rows):
         st.caption(f"Patients marked {wording.SIMULATED} are simulated; {wording.DEMONSTRATION}.")

@@ -196,9 +196,7 @@ def banner(
         else:
             st.metric("Last session", "none yet", width="content")
         st.metric("Baseline", baseline_state(baselines), width="content")
-        st.metric(
-            "Usable share, last session", formats.share(last.usable_share) if last else "none yet", width="content"
-        )
+        st.metric("Last usable share", formats.share(last.usable_share) if last else "none yet", width="content")
         st.metric("Open insights", f"{n_open:,}", width="content")
         model = newest_model(rows)
         st.metric("Model", f"{model.name} {model.version}" if model else "none used", width="content")
@@ -210,15 +208,18 @@ def newest_model(rows: Sequence[SessionRow]) -> ModelInfo | None:
     return next((r.model for r in reversed(rows) if r.model), None)
 
 
-def model_note(model: ModelInfo | None) -> None:
+def model_note(model: ModelInfo | None, *, key: str = "banner") -> None:
     """The model's line beside its numbers, with its card; for a demonstration model the line that must stand there."""
     if model is None:
         return
-    if model.demonstration:
-        st.warning(wording.DEMONSTRATION[0].upper() + wording.DEMONSTRATION[1:] + ".")
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(formats.in_label(wording.model_line(model), 300), width="content")
-        with st.popover("Model card", type="tertiary"):
+    line = formats.in_label(wording.model_line(model), 300)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
+        if model.demonstration:
+            said = wording.DEMONSTRATION[0].upper() + wording.DEMONSTRATION[1:]
+            st.warning(f"{said}. {line}")
+        else:
+            st.caption(line, width="content")
+        with st.popover("Model card", type="tertiary", key=f"card-{key}"):
             model_card(model.name)
 
 
@@ -285,14 +286,14 @@ def quality_table(channels: Sequence[Mapping]) -> pd.DataFrame:
                 "Channel": formats.visible(c["name"]),
                 "Type": wording.CHANNEL_TYPES.get(c["type"], c["type"]),
                 "Unit": c.get("unit") or formats.NOT_KNOWN,
-                "Rate": float(c["sfreq"]),
-                "Length": float(c["duration_s"]),
+                "Rate, Hz": float(c["sfreq"]),
+                "Length, s": float(c["duration_s"]),
                 "Usable": c.get("usable_share"),
                 "Flags": ", ".join(wording.flag(f) for f in c.get("flags", ())) or "none",
             }
             for c in channels
         ],
-        columns=["Channel", "Type", "Unit", "Rate", "Length", "Usable", "Flags"],
+        columns=["Channel", "Type", "Unit", "Rate, Hz", "Length, s", "Usable", "Flags"],
     )
 
 
@@ -371,8 +372,7 @@ def table(
     options: dict[str, Any] = {}
     if select:
         options = {"on_select": "rerun", "selection_mode": "single-row"}
-    if height:
-        options["height"] = height
+    options["height"] = height or ("content" if len(frame) <= 40 else 640)
     event = st.dataframe(
         frame,
         hide_index=True,
@@ -531,7 +531,7 @@ def history_chart(rows: Sequence[SessionRow], card: Card, baseline: Baseline | N
         charts.history(rows, card, baseline, state.zone()),
         key=key,
         title="",
-        caption=f"{formats.name(name)} of {card.patient}, the session of the insight ringed; times in {state.zone().key}",
+        caption=f"{formats.name(name)} of {card.patient}, the session of the insight ringed; {state.zone().key}",
         alt=f"{formats.name(name)} over the last sessions of {card.patient}. {card.insight.text}",
         make_table=lambda: sessions_table(rows, [name]),
         kind="insight-history",

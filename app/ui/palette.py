@@ -37,7 +37,8 @@ LOW_QUALITY = "-open"
 
 def measure(name: str, position: int = 0) -> str:
     """The colour of a measure; those without one of their own take the next category by position."""
-    return MEASURES.get(name, CATEGORIES[position % len(CATEGORIES)])
+    series = (*CATEGORIES, INK)
+    return MEASURES.get(name, series[position % len(series)])
 
 
 def transparent(colour: str, share: float) -> str:

@@ -51,7 +51,7 @@ def affect_plane(rows: Sequence[SessionRow], baselines: Mapping[str, Baseline]) 
         fade = np.linspace(0.25, 1.0, n) if n > 1 else np.ones(1)
         xs = np.asarray([p[1] for p in path])
         ys = np.asarray([p[2] for p in path])
-        size = [18 if p[3] is None else 12 + 20 * p[3] for p in path]
+        size = [12 if p[3] is None else 7 + 14 * p[3] for p in path]
         figure.add_trace(
             go.Scatter(
                 x=xs, y=ys, mode="lines", line={"color": palette.FAINT, "width": 1.5, "shape": "spline"},
@@ -92,4 +92,4 @@ def affect_plane(rows: Sequence[SessionRow], baselines: Mapping[str, Baseline]) 
             text=text, x=x, y=y, xanchor=xanchor, yanchor=yanchor, showarrow=False,
             font={"size": 11, "color": palette.INK},
         )  # fmt: skip
-    return quiet(figure, 400, left=52, top=10)
+    return quiet(figure, 340, left=48, right=8, top=8)

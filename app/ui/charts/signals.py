@@ -99,7 +99,9 @@ def spacing(rows: Sequence[dict]) -> float:
         y = np.asarray(row["y"], dtype=np.float64)
         y = y[np.isfinite(y)]
         if y.size and not row.get("bad"):
-            swings.append(float(np.subtract(*np.percentile(y, [99, 1]))))
+            # R peaks are short, so an ECG is measured by its extremes
+            edges = [99.9, 0.1] if row["type"] == "ecg" else [99, 1]
+            swings.append(float(np.subtract(*np.percentile(y, edges))))
     return nice(float(np.median(swings)) * 0.9) if swings else 1.0
 
 
@@ -263,8 +265,8 @@ def overview(
     figure.add_trace(
         go.Bar(
             x=middle,
-            y=np.full(BINS, 0.16),
-            base=-0.24,
+            y=np.full(BINS, 0.22),
+            base=-0.3,
             width=duration_s / BINS,
             marker={
                 "color": [palette.FAINT if u else palette.transparent(palette.CATEGORIES[1], 0.75) for u in usable],
@@ -283,7 +285,7 @@ def overview(
     _annotations(figure, annotations, 0.0, duration_s)
     figure.update_layout(
         xaxis={"range": [0, duration_s], "showgrid": False, "zeroline": False, "fixedrange": True, "ticksuffix": " s"},
-        yaxis={"range": [-0.28, 1.05], "tickvals": [0, 0.5, 1], "gridcolor": palette.GRID, "fixedrange": True,
+        yaxis={"range": [-0.34, 1.05], "tickvals": [0, 0.5, 1], "gridcolor": palette.GRID, "fixedrange": True,
                "zeroline": False},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 11}},
         clickmode="event+select",

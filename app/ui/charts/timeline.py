@@ -18,7 +18,7 @@ from core.settings import BASELINE_SESSIONS, LOW_USABLE_SHARE, MEASURE_UNITS
 
 # Cut points of the PHQ-9's own bands (Kroenke 2001)
 PHQ9_BANDS = (5, 10, 15, 20)
-LANE_PX = {"events": 64, "measure": 112, "reports": 96, "quality": 46}
+LANE_PX = {"events": 76, "measure": 112, "reports": 96, "quality": 46}
 GAP_PX = 30
 MAX_MARKS = 60
 
@@ -93,7 +93,7 @@ def timeline(
         }
         if lane.kind == "events":
             _events(figure, lane, events, zone, last + pad)
-            layout |= {"showticklabels": False, "showgrid": False, "range": [-0.6, 1.6]}
+            layout |= {"showticklabels": False, "showgrid": False, "range": [-0.7, 2.1]}
         elif lane.kind == "measure":
             position = list(measures).index(lane.title)
             layout |= _measure(figure, lane, drawn, x, ids, baselines.get(lane.title), cards, sessions, position)
@@ -187,7 +187,7 @@ def _measure(figure, lane, rows, x, ids, baseline, cards, sessions, position) ->
         ]
     )
     symbols = np.where(hollow, np.char.add(symbols, palette.LOW_QUALITY), symbols)
-    size = 8 if len(rows) <= 150 else 5
+    size = 8 if len(rows) <= 150 else 4
     for chosen, template in (
         (ranged, "%{y:.2f} (%{customdata[0]:.2f} to %{customdata[1]:.2f})"),
         (has & ~ranged, "%{y:.2f}"),
@@ -201,7 +201,12 @@ def _measure(figure, lane, rows, x, ids, baseline, cards, sessions, position) ->
                 y=value[chosen],
                 customdata=np.column_stack([low[chosen], high[chosen]]).astype(np.float32),
                 mode="markers",
-                marker={"color": colour, "symbol": symbols[chosen].tolist(), "size": size, "line": {"width": 1.5}},
+                marker={
+                    "color": colour,
+                    "symbol": symbols[chosen].tolist(),
+                    "size": size,
+                    "line": {"width": 1.5 if len(rows) <= 150 else 1, "color": colour},
+                },
                 name=formats.name(name),
                 hovertemplate=template + (f" {unit}" if unit != "index" else ""),
                 xaxis="x",
@@ -310,7 +315,7 @@ def _events(figure, lane, events, zone, end_ms) -> None:
                 y=np.full(len(of_kind), level),
                 mode="markers+text",
                 text=texts,
-                textposition="middle right",
+                textposition="top right" if kind == "treatment" else "middle right",
                 textfont={"size": 11},
                 marker={"symbol": symbol, "size": 9, "color": palette.CATEGORIES[i]},
                 name=wording.EVENT_KINDS.get(kind, kind),
