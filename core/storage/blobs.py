@@ -109,7 +109,7 @@ class Blobs:
         swept = 0
         for part in (*self.folder.glob("*.part"), *(self.data_dir / "spool").glob("*/*.part")):
             owner = part.name.split(".")[-3] if part.name.count(".") >= 3 else ""
-            if not (owner.isdigit() and _alive(int(owner))):
+            if not (owner.isdigit() and alive(int(owner))):
                 part.unlink(missing_ok=True)
                 swept += 1
         return swept
@@ -140,7 +140,7 @@ class Blobs:
         part.replace(path)
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
     """Whether a process of this machine still runs."""
     if pid == os.getpid():
         return True
