@@ -186,11 +186,12 @@ def export(
 @cli.command()
 def worker() -> None:
     """Claim queued jobs and do them, until ended; `serve` starts one by itself."""
+    parent = os.getppid()
     with answering(False):
         from core.worker import run
 
-        store()
-        run(settings_database())
+        if os.getppid() == parent:  # else the server is gone already, and nobody would end us
+            run(settings_database())
 
 
 @model_cli.command("list")

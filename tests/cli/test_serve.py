@@ -18,8 +18,8 @@ from tests.serving import ROOT, affectline, environment, start, stop
 
 def children(pid: int) -> list[int]:
     """Process ids below a process, all the way down."""
-    path = Path(f"/proc/{pid}/task/{pid}/children")
-    direct = [int(text) for text in path.read_text().split()] if path.exists() else []
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")  # a child belongs to the thread that started it
+    direct = [int(text) for path in tasks for text in path.read_text().split()]
     return direct + [below for child in direct for below in children(child)]
 
 
