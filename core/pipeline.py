@@ -136,7 +136,9 @@ def analyse(
     )
 
 
-def _predict(recording: Recording, clean: Recording, verdict: Quality, pipeline: Pipeline, bundle: Bundle) -> Prediction:
+def _predict(
+    recording: Recording, clean: Recording, verdict: Quality, pipeline: Pipeline, bundle: Bundle
+) -> Prediction:
     """Window probabilities; NaN in windows where a required signal is not usable. The baseline part is not scored."""
     types = tuple(bundle.required) + tuple(t for t in bundle.optional if t in recording.types)
     prepared = _features(recording, clean, verdict, pipeline, types)

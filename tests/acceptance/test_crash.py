@@ -102,7 +102,9 @@ def test_the_whole_app_killed_5_times_starts_again_and_finishes_its_jobs(visits,
         served = start(data_dir)
         with httpx.Client(base_url=served.url, timeout=60) as client:
             for path in visits[3 * k : 3 * k + 3]:
-                answer = client.post("/api/v1/recordings", data={"patient": "P-0042"}, files={"files": (path.name, path.read_bytes())})
+                answer = client.post(
+                    "/api/v1/recordings", data={"patient": "P-0042"}, files={"files": (path.name, path.read_bytes())}
+                )
                 assert answer.status_code in (200, 201, 202), answer.text
         time.sleep(chance.uniform(0.5, 6.0))
         os.killpg(served.process.pid, signal.SIGKILL)

@@ -71,5 +71,7 @@ def test_the_same_file_gives_the_same_numbers_in_another_store(answers):
 
 def test_channels_keep_their_own_rates_and_units(answers):
     channels = answers[0]["quality"]["channels"]
-    assert [(c["type"], c["unit"], c["sfreq"]) for c in channels] == [("eeg", "µV", 128.0)] * 14 + [("ecg", "mV", 256.0)] * 2
+    assert [(c["type"], c["unit"], c["sfreq"]) for c in channels] == [("eeg", "µV", 128.0)] * 14 + [
+        ("ecg", "mV", 256.0)
+    ] * 2
     assert answers[0]["quality"]["grade"] == "good"

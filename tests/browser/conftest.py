@@ -50,7 +50,14 @@ def page(chromium: Browser, app: Served, tmp_path: Path) -> Iterator[Page]:
     context.set_default_timeout(30_000)
     tab = context.new_page()
     left: list[str] = []
-    tab.on("request", lambda request: left.append(request.url) if urlsplit(request.url).hostname not in LOCAL and request.url.startswith(("http", "ws")) else None)
+    tab.on(
+        "request",
+        lambda request: (
+            left.append(request.url)
+            if urlsplit(request.url).hostname not in LOCAL and request.url.startswith(("http", "ws"))
+            else None
+        ),
+    )
     yield tab
     shown = tab.locator("body").inner_text()
     context.close()
