@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import stat
 import struct
 import zipfile
@@ -68,7 +69,7 @@ def _check(file: InputFile, archive: zipfile.ZipFile, infos: list[zipfile.ZipInf
     for info in archive.infolist():
         _check_entry(file, info)
     spans = sorted((i.header_offset, _end_of(file, i, size)) for i in archive.infolist())
-    if any(end > start for (_, end), (start, _) in zip(spans, spans[1:], strict=False)):
+    if any(end > start for (_, end), (start, _) in itertools.pairwise(spans)):
         raise _bad(file, "entries of the archive overlap.")
 
 

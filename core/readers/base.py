@@ -93,7 +93,7 @@ def annotation(onset_s: float, duration_s: float, text: str) -> Annotation | Non
     return Annotation(float(onset_s), float(min(duration_s, MAX_DURATION_S)), visible(text))
 
 
-def annotations(rows: Sequence[tuple[float, float, str]], notices: list[Notice]) -> tuple[Annotation, ...]:
+def kept_annotations(rows: Sequence[tuple[float, float, str]], notices: list[Notice]) -> tuple[Annotation, ...]:
     """Annotations in order of time; those without a valid time are dropped with a notice."""
     made = [annotation(*row) for row in rows[:MAX_ANNOTATIONS]]
     kept = sorted((a for a in made if a and a.description), key=lambda a: a.onset_s)
@@ -101,7 +101,9 @@ def annotations(rows: Sequence[tuple[float, float, str]], notices: list[Notice])
     if lost:
         notices.append(Notice("W-ANNOTATIONS", f"{lost} annotations have no valid time and were left out."))
     if len(rows) > MAX_ANNOTATIONS:
-        notices.append(Notice("W-ANNOTATIONS", f"Only the first {MAX_ANNOTATIONS} of {len(rows)} annotations are kept."))
+        notices.append(
+            Notice("W-ANNOTATIONS", f"Only the first {MAX_ANNOTATIONS} of {len(rows)} annotations are kept.")
+        )
     return tuple(kept)
 
 

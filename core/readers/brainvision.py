@@ -17,11 +17,11 @@ from core.readers import channels
 from core.readers.base import (
     MAX_CHANNELS,
     Options,
-    annotations,
     check_rate,
     check_size,
     empty,
     filled_gaps,
+    kept_annotations,
     real_date,
     refuse,
     utc,
@@ -45,11 +45,19 @@ def sniff_markers(first: bytes) -> bool:
     return b"brain vision data exchange marker" in first[:120].lower()
 
 
-def partners(file: InputFile) -> list[str]:
-    """The names of the files that a header asks for, as written there: data, then markers if any."""
+def partners(file: InputFile, among: Sequence[InputFile]) -> list[InputFile]:
+    """The files that a header asks for; refused where its data file is not among those handed in."""
     common = _common(_sections(file), file)
-    stem = Path(file.name).stem
-    return [common[k].replace("$b", stem) for k in ("datafile", "markerfile") if common.get(k)]
+    others = {f.name: f for f in among if f is not file}
+    found = [_partner(file, others, _asked(common, file, "datafile"))]
+    if common.get("markerfile"):
+        found.append(_partner(file, others, _asked(common, file, "markerfile"), required=False))
+    return [f for f in found if f is not None]
+
+
+def _asked(common: dict[str, str], file: InputFile, key: str) -> str:
+    """A file name as written in the header; ``$b`` stands for the header's own name."""
+    return common.get(key, "").replace("$b", Path(file.name).stem)
 
 
 def read(files: Sequence[InputFile], options: Options | None = None) -> Recording:
@@ -64,17 +72,17 @@ def read(files: Sequence[InputFile], options: Options | None = None) -> Recordin
     sections = _sections(header)
     common = _common(sections, header)
     others = {f.name: f for f in files if f is not header}
-    wanted = partners(header)
-    data = _partner(header, others, wanted[0] if common.get("datafile") else "")
+    data = _partner(header, others, _asked(common, header, "datafile"))
     notices: list[Notice] = []
     interval = _number(common.get("samplinginterval", ""), header, "SamplingInterval")
     sfreq = check_rate(1e6 / interval if interval > 0 else math.inf, header, "the recording")
     x, described = _samples(header, sections, common, data, notices)
-    marks, moment, segments = [], None, [0]
+    marks: list[tuple[float, float, str]] = []
+    moment = None
     if common.get("markerfile"):
-        marker_file = _partner(header, others, wanted[1] if len(wanted) > 1 else "", required=False)
+        marker_file = _partner(header, others, _asked(common, header, "markerfile"), required=False)
         if marker_file is None:
-            notices.append(Notice("W-MISSING", "The marker file (.vmrk) is missing; there are no markers and no start time."))
+            notices.append(Notice("W-MISSING", "The marker file (.vmrk) is missing: no markers, no start time."))
         else:
             marks, moment, starts = _markers(marker_file, sfreq, x.shape[1], notices)
             segments, lay = _segments(starts, sfreq, x.shape[1], notices)
@@ -86,7 +94,7 @@ def read(files: Sequence[InputFile], options: Options | None = None) -> Recordin
     return Recording(
         signals=channels.typed(raw, options, notices, header),
         started_at=utc(moment, options.zone) if moment else None,
-        annotations=annotations(marks, notices),
+        annotations=kept_annotations(marks, notices),
         format="brainvision",
         notices=tuple(notices),
     )
@@ -236,7 +244,8 @@ def _segments(starts: list[tuple[int, datetime | None]], sfreq: float, n_times: 
     first = starts[0][1]
     edges = [s[0] for s in starts] + [n_times]
     edges[0] = 0
-    pieces, end, unknown, lost = [], 0.0, 0, 0.0
+    pieces: list[tuple[float, int, int]] = []
+    end, unknown, lost = 0.0, 0, 0.0
     for (_, moment), a, b in zip(starts, edges, edges[1:], strict=False):
         at = (moment - first).total_seconds() if moment and first else math.nan
         if not end - 1 / sfreq <= at <= end + 86_400:

@@ -18,7 +18,8 @@ from core.types import CHANNEL_TYPES, UNITS, InputFile, Notice, Signal
 _ROWS = {
     "Fp": "1z2", "AF": "9 7 5 3 1 z 2 4 6 8 10", "F": "9 7 5 3 1 z 2 4 6 8 10", "FT": "9 7 8 10",
     "FC": "5 3 1 z 2 4 6", "T": "9 7 8 10 3 4 5 6", "C": "5 3 1 z 2 4 6", "TP": "9 7 8 10", "CP": "5 3 1 z 2 4 6",
-    "P": "9 7 5 3 1 z 2 4 6 8 10", "PO": "9 7 5 3 1 z 2 4 6 8 10", "O": "1z2", "I": "1z2", "N": "z", "A": "12", "M": "12",
+    "P": "9 7 5 3 1 z 2 4 6 8 10", "PO": "9 7 5 3 1 z 2 4 6 8 10",
+    "O": "1z2", "I": "1z2", "N": "z", "A": "12", "M": "12",
 }  # fmt: skip
 POSITIONS = {
     (row + place).lower(): row + place
@@ -28,7 +29,9 @@ POSITIONS = {
 _OLD_NAMES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
 # what stands behind a position when it was measured against a common reference
 _COMMON = "ref|reference|le|re|avg|av|ave|car|cle|a1a2|m1m2|a1|a2|m1|m2|common|g2|gnd|lm|rm"
-_ELECTRODE = re.compile(rf"^(?:(?:eeg|raw|ch)[\s_.:\-]*)?([a-z]{{1,2}}(?:\d{{1,2}}|z))[\s.]*(?:[\-_/:]\s*(?:{_COMMON}))?$")
+_ELECTRODE = re.compile(
+    rf"^(?:(?:eeg|raw|ch)[\s_.:\-]*)?([a-z]{{1,2}}(?:\d{{1,2}}|z))[\s.]*(?:[\-_/:]\s*(?:{_COMMON}))?$"
+)
 _BIPOLAR = re.compile(r"^(?:eeg[\s_.:\-]*)?([a-z]{1,2}(?:\d{1,2}|z))\s*[\-–/]\s*([a-z]{1,2}(?:\d{1,2}|z))$")
 _CAP_NUMBER = re.compile(r"^([A-I])(\d{1,2})$")
 _EXG = re.compile(r"^(?:exg|ex)[\s_]*(?:channel[\s_]*)?\d{1,3}$")
@@ -45,7 +48,8 @@ _WORDS = {
     "ecg": {"ecg", "ekg", "mlii", "mli", "mliii", "electrocardiogram"},
     "eda": {"eda", "gsr", "scl", "electrodermal", "galvanic", "skinconductance"},
     "ppg": {"ppg", "bvp", "pleth", "plet", "plethysmogram", "photoplethysmogram"},
-    "resp": {"resp", "respiration", "respiratory", "breathing", "breath", "thorax", "thoracic", "abdomen", "abdominal", "rsp"},
+    "resp": {"resp", "respiration", "respiratory", "breathing", "breath", "thorax", "thoracic",
+    "abdomen", "abdominal", "rsp"},
     "temp": {"temp", "temperature", "skt"},
     "acc": {"acc", "accel", "accelerometer", "acceleration", "accx", "accy", "accz"},
     "emg": {"emg"},
@@ -56,7 +60,8 @@ ALIASES = {"gsr": "eda", "bvp": "ppg", "ekg": "ecg", "temperature": "temp", "res
 
 # --- Units: factor and offset into the house's unit
 _MICRO = str.maketrans({"µ": "u", "μ": "u", "²": "2", "°": "", " ": "", "^": "", "℃": "C"})
-_VOLTS = {"v": 1.0, "mv": 1e-3, "uv": 1e-6, "nv": 1e-9, "volt": 1.0, "volts": 1.0, "microvolt": 1e-6, "microvolts": 1e-6,
+_VOLTS = {"v": 1.0, "mv": 1e-3, "uv": 1e-6, "nv": 1e-9, "volt": 1.0, "volts": 1.0,
+"microvolt": 1e-6, "microvolts": 1e-6,
           "millivolt": 1e-3, "millivolts": 1e-3}  # fmt: skip
 _SIEMENS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3, "umho": 1.0, "mho": 1e6, "microsiemens": 1.0, "usiemens": 1.0,
             "siemens": 1e6}  # fmt: skip
@@ -65,7 +70,23 @@ _DEGREES = {"c": (1.0, 0.0), "degc": (1.0, 0.0), "celsius": (1.0, 0.0), "deg": (
             "k": (1.0, -273.15), "kelvin": (1.0, -273.15)}  # fmt: skip
 _GRAVITY = 9.80665  # m/s², standard gravity
 _PULLS = {"g": 1.0, "mg": 1e-3, "m/s2": 1 / _GRAVITY, "ms-2": 1 / _GRAVITY, "m/s/s": 1 / _GRAVITY, "1/64g": 1 / 64}
-_NO_UNIT = {"", "n/a", "na", "none", "arb", "arb.unit", "au", "a.u.", "a.u", "unknown", "1", "-", "boolean", "counts", "adc"}
+_NO_UNIT = {
+    "",
+    "n/a",
+    "na",
+    "none",
+    "arb",
+    "arb.unit",
+    "au",
+    "a.u.",
+    "a.u",
+    "unknown",
+    "1",
+    "-",
+    "boolean",
+    "counts",
+    "adc",
+}
 _PER_MINUTE = {"bpm", "/min", "1/min", "rpm", "breaths/min", "brpm"}
 
 # --- What a signal of a type looks like in its unit, to tell a unit that nobody stated: largest and smallest spread
@@ -146,7 +167,7 @@ def typed(raw: Sequence[Raw], options: Options, notices: list[Notice], file: Inp
 
 def _told(r: Raw, options: Options, file: InputFile) -> tuple[str, str | None] | None:
     """Type and unit that a person gave for this column, or None."""
-    key = next((k for k in (r.name, r.name.strip(), visible(r.name)) if k in options.mapping), None)
+    key = next((k for k in (r.name, r.name.strip(), visible(r.name), _electrode(r.name)) if k in options.mapping), None)
     if key is None:
         return None
     options.used.add(key)
@@ -162,7 +183,8 @@ def _told(r: Raw, options: Options, file: InputFile) -> tuple[str, str | None] |
     unit = said.get("unit")
     if unit and kind != "misc" and factor(kind, unit) is None:
         raise refuse(
-            "E-MAP", file, f'the map gives column "{visible(key)}" the unit "{visible(unit)}", which does not fit {kind}.',
+            "E-MAP", file,
+            f'the map gives column "{visible(key)}" the unit "{visible(unit)}", which does not fit {kind}.',
             f"Use a unit such as {UNITS[kind]}.",
         )  # fmt: skip
     return kind, unit or r.unit or (UNITS.get(kind) if r.kind == kind else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Callable
@@ -16,9 +17,11 @@ from core.types import InputFile, Notice
 _NAMES = {
     "t", "time", "times", "timestamp", "timestamps", "time stamp", "seconds", "sec", "secs", "s", "ms", "millis",
     "milliseconds", "timer", "datetime", "date time", "date", "unix", "epoch", "unixtime", "unix time", "clock",
-    "localtime", "utc", "elapsed", "elapsed time", "recording time", "timestamp unix", "unix timestamp", "date and time",
+    "localtime", "utc", "elapsed", "elapsed time", "recording time", "timestamp unix",
+    "unix timestamp", "date and time",
 }  # fmt: skip
-_UNIT_WORDS = {"s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3, "millis": 1e-3,
+_UNIT_WORDS = {"s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3,
+"msec": 1e-3, "millis": 1e-3,
                "milliseconds": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "microseconds": 1e-6, "ns": 1e-9}  # fmt: skip
 # how far a row may lie from its place on the even grid before the rate is no longer clear, s: stamps that a computer
 # gives to batches of samples stray by its delays (the real recordings seen: 0.03 and 0.27 s)
@@ -54,7 +57,9 @@ def _split(name: str) -> tuple[str, float | None]:
     return text, _UNIT_WORDS.get(text)
 
 
-def seconds_of(values: np.ndarray, name: str, options: Options, file: InputFile, notices: list[Notice]) -> tuple[np.ndarray, float | None, datetime | None, bool]:
+def seconds_of(
+    values: np.ndarray, name: str, options: Options, file: InputFile, notices: list[Notice]
+) -> tuple[np.ndarray, datetime | None, bool]:
     """A time column of numbers in seconds from its first row.
 
     Returns
@@ -66,29 +71,42 @@ def seconds_of(values: np.ndarray, name: str, options: Options, file: InputFile,
     if not np.isfinite(t).all():
         row = int(np.flatnonzero(~np.isfinite(t))[0]) + 1
         raise refuse(
-            "E-TIME", file, f'the time column "{visible(name)}" has no time in data row {row}.', "Fill in or remove that row."
+            "E-TIME",
+            file,
+            f'the time column "{visible(name)}" has no time in data row {row}.',
+            "Fill in or remove that row.",
         )
     scale = _split(name)[1]
     first = float(t[0])
     for unit, low, high in ((1.0, 1e8, 1e10), (1e-3, 1e11, 1e13), (1e-6, 1e14, 1e16), (1e-9, 1e17, 1e19)):
         if low <= first < high and (scale is None or scale == unit):
             at = first * unit
-            return (t - first) * unit, None, real_date(datetime.fromtimestamp(at, UTC)), True
+            return (t - first) * unit, real_date(datetime.fromtimestamp(at, UTC)), True
     steps = np.diff(t)
     step = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
     if scale is None and options.sfreq and step:
         # the stated rate tells the unit of the timer
-        scale = min((1.0, 1e-3, 1e-6), key=lambda u: abs(math.log(step * u * options.sfreq)))
+        stated = options.sfreq
+        scale = min((1.0, 1e-3, 1e-6), key=lambda unit: abs(math.log(step * unit * stated)))
     if scale is None and step > 2:
         # rows more than two seconds apart are no signal that is analysed here: a timer in milliseconds
         scale = 1e-3
-        notices.append(Notice("W-TIMESTAMPS", f'The unit of the time column "{visible(name)}" is not stated; read as milliseconds, which its timestamps fit.'))
+        notices.append(Notice(
+            "W-TIMESTAMPS",
+            f'The unit of the time column "{visible(name)}" is not stated; read as milliseconds, which its '
+            "timestamps fit.",
+        ))  # fmt: skip
     known = scale is not None or step < 0.5
-    return (t - first) * (scale or 1.0), scale, None, known
+    return (t - first) * (scale or 1.0), None, known
 
 
 def grid(
-    t: np.ndarray, unit_known: bool, started_at: datetime | None, name: str, options: Options, file: InputFile,
+    t: np.ndarray,
+    unit_known: bool,
+    started_at: datetime | None,
+    name: str,
+    options: Options,
+    file: InputFile,
     notices: list[Notice],
 ) -> Grid:
     """One clear rate through timestamps in seconds, or a refusal, or a grid whose rate is not known.
@@ -113,9 +131,9 @@ def grid(
     repeated = float((steps == 0).mean())
     regular = repeated == 0 and float((np.abs(steps - step) <= 0.2 * step).mean()) >= 0.95
     gap = 1.5 * step if regular else max(10 * step, MAX_STRAY_S)
-    edges = [0, *(np.flatnonzero(steps > gap) + 1), len(t)]
-    within = sum(t[b - 1] - t[a] for a, b in zip(edges, edges[1:], strict=False))
-    counted = sum(b - a - 1 for a, b in zip(edges, edges[1:], strict=False))
+    edges = [0, *(int(i) + 1 for i in np.flatnonzero(steps > gap)), len(t)]
+    within = sum(t[b - 1] - t[a] for a, b in itertools.pairwise(edges))
+    counted = sum(b - a - 1 for a, b in itertools.pairwise(edges))
     rate = counted / within if within > 0 else 1 / step
     if regular:
         rate = _rounded(rate, t, edges)
@@ -127,21 +145,33 @@ def grid(
         return Grid(check_rate(rate, file, "the table"), False, started_at, lambda x: x)
     if options.sfreq and abs(options.sfreq - rate) > 0.01 * rate:
         notices.append(Notice(
-            "W-RATE", f"The timestamps give a rate of {rate:.6g} Hz, {options.sfreq:g} Hz was stated; the stated rate is used.",
+            "W-RATE",
+            f"The timestamps give a rate of {rate:.6g} Hz, {options.sfreq:g} Hz was stated; the stated rate is used.",
         ))  # fmt: skip
         return Grid(check_rate(options.sfreq, file, "the table"), True, started_at, lambda x: x)
     if options.sfreq:
         rate = options.sfreq
     check_rate(rate, file, "the table")
     if t[-1] - t[0] > MAX_DURATION_S:
-        raise refuse("E-DURATION", file, f"it spans {(t[-1] - t[0]) / 86400:.1f} days; at most 7 are read.", "Send it in parts.")
-    return _laid(t, rate, edges, step, repeated, regular, started_at, shown, file, notices)
+        raise refuse(
+            "E-DURATION", file, f"it spans {(t[-1] - t[0]) / 86400:.1f} days; at most 7 are read.", "Send it in parts."
+        )
+    return _laid(t, rate, edges, repeated, regular, started_at, shown, notices)
 
 
-def _laid(t, rate, edges, step, repeated, regular, started_at, shown, file, notices) -> Grid:
-    """The grid itself, with what is said about gaps and stray rows."""
+def _laid(
+    t: np.ndarray,
+    rate: float,
+    edges: list[int],
+    repeated: float,
+    regular: bool,
+    started_at: datetime | None,
+    shown: str,
+    notices: list[Notice],
+) -> Grid:
+    """The grid itself, with what is said about gaps and stray rows."""  # fmt: skip
     pieces, end = [], 0
-    for a, b in zip(edges, edges[1:], strict=False):
+    for a, b in itertools.pairwise(edges):
         start = max(round(float(t[a] - t[0]) * rate), end)
         pieces.append((start, int(a), int(b)))
         end = start + int(b - a)
@@ -150,15 +180,19 @@ def _laid(t, rate, edges, step, repeated, regular, started_at, shown, file, noti
     known = stray <= max(MAX_STRAY_S, 1.5 / rate)
     if not known:
         notices.append(Notice(
-            "W-RATE", f"The timestamps in {shown} keep no clear rate (rows stray by up to {stray:.2g} s from even steps): "
+            "W-RATE",
+            f"The timestamps in {shown} keep no clear rate (rows stray by up to {stray:.2g} s from even steps): "
             "listed, not analysed. If the rows are evenly spaced, state the rate (--sfreq).",
         ))  # fmt: skip
         return Grid(rate, False, started_at, lambda x: x)
     if len(pieces) > 1:
         lost = end / rate - len(t) / rate
-        notices.append(Notice(
-            "W-TIME-GAP", f"{len(pieces) - 1} time gaps in {shown}, {lost:.3g} s in all, are kept as missing values."
-        ))
+        notices.append(
+            Notice(
+                "W-TIME-GAP",
+                f"{len(pieces) - 1} time gaps in {shown}, {lost:.3g} s in all, are kept as missing values.",
+            )
+        )
     if repeated:
         notices.append(Notice(
             "W-TIMESTAMPS", f"{repeated:.0%} of the timestamps in {shown} repeat; the rows are placed evenly at "
@@ -187,7 +221,7 @@ def _rounded(rate: float, t: np.ndarray, edges: list[int]) -> float:
         if candidate <= 0:
             continue
         stray = max(
-            float(np.abs(t[a:b] - t[a] - np.arange(b - a) / candidate).max()) for a, b in zip(edges, edges[1:], strict=False)
+            float(np.abs(t[a:b] - t[a] - np.arange(b - a) / candidate).max()) for a, b in itertools.pairwise(edges)
         )
         if stray <= 0.5 / candidate:
             return candidate
@@ -202,7 +236,8 @@ def from_texts(texts: list[str], name: str, options: Options, file: InputFile) -
         moment = _moment(text.strip())
         if moment is None:
             raise refuse(
-                "E-TIME", file, f'the time "{visible(text, 30)}" in data row {row + 1} of column "{visible(name)}" cannot be read.',
+                "E-TIME", file,
+                f'the time "{visible(text, 30)}" in data row {row + 1} of column "{visible(name)}" cannot be read.',
                 "Write times in seconds, or as 2024-01-31 09:05:00.250.",
             )  # fmt: skip
         of_day = of_day or moment.year == 1900

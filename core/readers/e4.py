@@ -17,10 +17,16 @@ from pathlib import Path
 import numpy as np
 
 from core.readers import archive, channels
-from core.readers.base import Options, annotations, check_rate, check_size, empty, real_date, refuse
+from core.readers.base import Options, check_rate, check_size, empty, kept_annotations, real_date, refuse
 from core.types import InputFile, Notice, Recording
 
-_SIGNALS = {"EDA": ("eda", "µS"), "BVP": ("ppg", "au"), "TEMP": ("temp", "°C"), "ACC": ("acc", "1/64 g"), "HR": ("misc", "/min")}
+_SIGNALS = {
+    "EDA": ("eda", "µS"),
+    "BVP": ("ppg", "au"),
+    "TEMP": ("temp", "°C"),
+    "ACC": ("acc", "1/64 g"),
+    "HR": ("misc", "/min"),
+}
 _EXPECTED = ("ACC", "BVP", "EDA", "TEMP")
 _NAME = re.compile(r"(?:^|[/_\- ])(ACC|BVP|EDA|HR|IBI|TEMP|tags)\.csv$", re.IGNORECASE)
 _START = re.compile(rb"^\s*\d{9,11}(\.\d+)?\s*(,|\r|\n|$)")
@@ -60,7 +66,9 @@ def read(files: Sequence[InputFile], options: Options | None = None) -> Recordin
             _add(parts, {part: body}, file)
     where = files[0]
     if not any(p in parts for p in _SIGNALS):
-        raise refuse("E-E4", where, "it holds none of EDA.csv, BVP.csv, TEMP.csv and ACC.csv, so it is no E4 session.", _EXPORT)
+        raise refuse(
+            "E-E4", where, "it holds none of EDA.csv, BVP.csv, TEMP.csv and ACC.csv, so it is no E4 session.", _EXPORT
+        )
     tables = {p: _table(parts[p], p, where) for p in _SIGNALS if p in parts}
     start = min(t[0] for t in tables.values())
     raw = []
@@ -69,17 +77,17 @@ def read(files: Sequence[InputFile], options: Options | None = None) -> Recordin
         names = [f"ACC {a}" for a in "xyz"] if part == "ACC" else [part]
         if x.shape[1] != len(names):
             raise refuse("E-E4", where, f"{part}.csv has {x.shape[1]} columns, expected {len(names)}.", _EXPORT)
-        raw += [
-            channels.Raw(n, unit, x[:, i], rate, at - start, kind=kind, origin=part) for i, n in enumerate(names)
-        ]
+        raw += [channels.Raw(n, unit, x[:, i], rate, at - start, kind=kind, origin=part) for i, n in enumerate(names)]
     missing = [f"{p}.csv" for p in _EXPECTED if p not in parts]
     if missing:
-        notices.append(Notice("W-MISSING", f"{', '.join(missing)} missing from the session; what rests on it is not computed."))
+        notices.append(
+            Notice("W-MISSING", f"{', '.join(missing)} missing from the session; what rests on it is not computed.")
+        )
     date = real_date(datetime.fromtimestamp(start, UTC))
     return Recording(
         signals=channels.typed(raw, options, notices, where),
         started_at=date,
-        annotations=annotations(_tags(parts.get("TAGS", b""), start), notices),
+        annotations=kept_annotations(_tags(parts.get("TAGS", b""), start), notices),
         format="e4",
         notices=tuple(notices),
     )

@@ -6,6 +6,7 @@ library parses bytes of a stranger here. Names, birth dates and other text about
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -21,10 +22,10 @@ from core.readers.base import (
     MAX_CHANNELS,
     MAX_DURATION_S,
     Options,
-    annotations,
     check_rate,
     check_size,
     filled_gaps,
+    kept_annotations,
     moved,
     only,
     real_date,
@@ -38,6 +39,8 @@ _BDF_MAGIC = b"\xffBIOSEMI"
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _EXPORT = "Export it again from the recorder."
+# records turned into numbers at a time
+_BLOCK = 64
 
 
 @dataclass(frozen=True)
@@ -106,12 +109,10 @@ def _read(file: InputFile, options: Options, *, bdf: bool) -> Recording:
         # EDF+ allows a fraction of a second here; more is another clock
         first = 0.0 if not header.reserved.endswith("+D") else first
     pieces = _pieces(file, header, n_records, onsets, notices)
+    columns = [c for c in header.columns if not c.is_annotations]
     raw = []
-    for column in header.columns:
-        if column.is_annotations or not column.samples:
-            continue
+    for column, x in zip(columns, _all_samples(table, columns, header.width), strict=True):
         sfreq = check_rate(column.samples / header.duration_s, file, f'"{column.label}"')
-        x = _samples(table, column, header.width)
         if len(pieces) > 1:
             width = column.samples
             x = filled_gaps([(at, x[a * width : b * width]) for at, a, b in pieces], sfreq)
@@ -120,7 +121,7 @@ def _read(file: InputFile, options: Options, *, bdf: bool) -> Recording:
     return Recording(
         signals=channels.typed(raw, options, notices, file),
         started_at=_started(header, options, first, notices),
-        annotations=annotations([(at - first, length, text) for at, length, text in texts], notices),
+        annotations=kept_annotations([(at - first, length, text) for at, length, text in texts], notices),
         format=("bdf" if bdf else "edf") + ("+" if plus else ""),
         notices=tuple(notices),
     )
@@ -133,7 +134,9 @@ def _header(file: InputFile, bdf: bool, notices: list[Notice]) -> _Header:
     with Path(file.path).open("rb") as stream:
         fixed = stream.read(256)
         if fixed[:8] != (_BDF_MAGIC if bdf else b"0       "):
-            raise refuse(f"E-{kind}-HEADER", file, f"this is no {kind} file: its first bytes are not {kind}'s.", _EXPORT)
+            raise refuse(
+                f"E-{kind}-HEADER", file, f"this is no {kind} file: its first bytes are not {kind}'s.", _EXPORT
+            )
         if len(fixed) < 256:
             raise _cut(file, kind, len(fixed))
         n = _count(fixed[252:256], file, kind, "number of signals")
@@ -146,7 +149,7 @@ def _header(file: InputFile, bdf: bool, notices: list[Notice]) -> _Header:
         if length != 256 * (n + 1):
             raise refuse(
                 f"E-{kind}-HEADER", file,
-                f"the header says it is {length} bytes long, which does not fit its {n} signals ({256 * (n + 1)} bytes).",
+                f"the header says it is {length} bytes long, which does not fit {n} signals ({256 * (n + 1)} bytes).",
                 f"The file is damaged. {_EXPORT}",
             )  # fmt: skip
         rest = stream.read(256 * n)
@@ -185,7 +188,12 @@ def _columns(rest: bytes, n: int, file: InputFile, kind: str, notices: list[Noti
         samples = _count(numbers[4][i], file, kind, f"samples a record {where}")
         texts = label in ("EDF Annotations", "BDF Annotations")
         if samples < 1:
-            raise refuse(f"E-{kind}-SAMPLES", file, f"the samples a record {where} are {samples}.", f"The header is damaged. {_EXPORT}")
+            raise refuse(
+                f"E-{kind}-SAMPLES",
+                file,
+                f"the samples a record {where} are {samples}.",
+                f"The header is damaged. {_EXPORT}",
+            )
         if texts:
             ranges = [0.0, 1.0, 0.0, 1.0]
         else:
@@ -194,7 +202,8 @@ def _columns(rest: bytes, n: int, file: InputFile, kind: str, notices: list[Noti
             if ranges[0] == ranges[1] or ranges[2] >= ranges[3]:
                 what = "physical" if ranges[0] == ranges[1] else "digital"
                 raise refuse(
-                    f"E-{kind}-RANGE", file, f"the {what} minimum {where} is not below its maximum, so it has no scale.",
+                    f"E-{kind}-RANGE", file,
+                    f"the {what} minimum {where} is not below its maximum, so it has no scale.",
                     f"The header is damaged. {_EXPORT}",
                 )  # fmt: skip
             if ranges[0] > ranges[1]:
@@ -220,7 +229,7 @@ def _is_utf8(field: bytes) -> bool:
 def _cut(file: InputFile, kind: str, n_bytes: int) -> Refused:
     return refuse(
         f"E-{kind}-HEADER", file, f"the file ends inside its header, after {n_bytes} bytes.",
-        f"It is incomplete: copy it again, or export it again from the recorder.",
+        "It is incomplete: copy it again, or export it again from the recorder.",
     )  # fmt: skip
 
 
@@ -256,8 +265,20 @@ def _records(file: InputFile, header: _Header, notices: list[Notice]) -> int:
         )  # fmt: skip
     check_size(len(header.columns), float(there) * header.record_bytes / header.width, file)
     if claimed < 0:
-        notices.append(Notice("W-RECORDS", f"The number of records is unknown (not closed by the recorder); {there} were found and read."))
+        notices.append(
+            Notice(
+                "W-RECORDS",
+                f"The number of records is unknown (not closed by the recorder); {there} were found and read.",
+            )
+        )
         return there
+    other = header.record_bytes // header.width * (2 if header.width == 3 else 3)
+    if claimed > 0 and body == claimed * other and body != claimed * header.record_bytes:
+        raise refuse(
+            f"E-{kind}-SIZE", file,
+            f"the size of its records is that of {'EDF' if kind == 'BDF' else 'BDF'}, not of the {kind} its "
+            "header says.", f"The file is damaged or was renamed. {_EXPORT}",
+        )  # fmt: skip
     if claimed > 2 * there or there > 2 * claimed:
         raise refuse(
             f"E-{kind}-SIZE", file, f"it says it holds {claimed:,} records, but there is room for {there:,}.",
@@ -276,18 +297,29 @@ def _records(file: InputFile, header: _Header, notices: list[Notice]) -> int:
 
 
 # ---------------------------------------------------------------------------------------------------- the body
-def _samples(table: np.ndarray, column: _Column, width: int) -> np.ndarray:
-    """One signal's samples in its stated unit, float32, shape (n_times,)."""
-    part = np.ascontiguousarray(table[:, column.offset * width : (column.offset + column.samples) * width])
+def _all_samples(table: np.ndarray, columns: Sequence[_Column], width: int) -> list[np.ndarray]:
+    """Each signal's samples in its stated unit, float32, shape (n_times,); block by block, to stay within the cache."""
+    out = [np.empty((len(table), c.samples), np.float32) for c in columns]
+    for start in range(0, len(table), _BLOCK):
+        block = np.ascontiguousarray(table[start : start + _BLOCK])
+        for column, x in zip(columns, out, strict=True):
+            part = block[:, column.offset * width : (column.offset + column.samples) * width]
+            (low, high), (d_low, d_high) = column.physical, column.digital
+            gain = (high - low) / (d_high - d_low)
+            rows = x[start : start + _BLOCK]
+            np.multiply(_integers(part, width), np.float32(gain), out=rows)
+            rows += np.float32(low - d_low * gain)
+    return [x.reshape(-1) for x in out]
+
+
+def _integers(part: np.ndarray, width: int) -> np.ndarray:
+    """Bytes of some records as signed integers, shape (n_records, n_samples)."""
     if width == 2:
-        digital = part.view("<i2").reshape(-1).astype(np.float64)
-    else:
-        wide = np.zeros((part.size // 3, 4), np.uint8)
-        wide[:, 1:] = part.reshape(-1, 3)
-        # three bytes in the upper part of four, shifted down, keep their sign
-        digital = (wide.view("<i4").reshape(-1) >> 8).astype(np.float64)
-    (low, high), (d_low, d_high) = column.physical, column.digital
-    return ((digital - d_low) * ((high - low) / (d_high - d_low)) + low).astype(np.float32)
+        return np.ascontiguousarray(part).view("<i2")
+    wide = np.zeros((len(part), part.shape[1] // 3, 4), np.uint8)
+    wide[..., 1:] = part.reshape(len(part), -1, 3)
+    # three bytes in the upper part of four, shifted down, keep their sign
+    return wide.view("<i4")[..., 0] >> 8
 
 
 def _texts(table: np.ndarray, header: _Header) -> tuple[list[tuple[float, float, str]], list[float]]:
@@ -322,7 +354,7 @@ def _pieces(
     whole = [(0.0, 0, n_records)]
     if not header.reserved.endswith("+D"):
         return whole
-    if not onsets or any(b - a < header.duration_s * 0.999 for a, b in zip(onsets, onsets[1:], strict=False)):
+    if not onsets or any(b - a < header.duration_s * 0.999 for a, b in itertools.pairwise(onsets)):
         raise refuse(
             "E-EDF-TIME", file, "the recording is interrupted (EDF+D), and the times of its records are missing or "
             "do not follow one another.", "Export it again as a continuous recording (EDF+C).",
@@ -335,7 +367,9 @@ def _pieces(
             start = i
     length = onsets[-1] - onsets[0] + header.duration_s
     if length > MAX_DURATION_S:
-        raise refuse("E-DURATION", file, f"it spans {length / 86400:.1f} days; at most 7 are read.", "Export it in parts.")
+        raise refuse(
+            "E-DURATION", file, f"it spans {length / 86400:.1f} days; at most 7 are read.", "Export it in parts."
+        )
     check_size(len(header.columns), length * fastest * len(header.columns), file)
     if len(pieces) > 1:
         lost = length - n_records * header.duration_s

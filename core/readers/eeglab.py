@@ -15,7 +15,7 @@ import numpy as np
 
 from core.errors import Refused
 from core.readers import channels, mat
-from core.readers.base import Options, annotations, check_rate, check_size, only, refuse, visible
+from core.readers.base import Options, check_rate, check_size, kept_annotations, only, refuse, visible
 from core.types import InputFile, Notice, Recording
 
 _FIELDS = ("data", "nbchan", "pnts", "trials", "srate", "xmin", "chanlocs", "event")
@@ -29,10 +29,18 @@ def sniff(first: bytes, name: str) -> bool:
     return first.startswith((b"MATLAB 5.0", b"MATLAB 7.3", mat.HDF5_MAGIC)) or first[512:520] == mat.HDF5_MAGIC
 
 
-def partners(file: InputFile) -> list[str]:
-    """The name of the .fdt that a .set asks for, if any, as written there."""
+def partners(file: InputFile, among: Sequence[InputFile]) -> list[InputFile]:
+    """The .fdt that goes with a .set, where it is among the files: of the name written in the .set or of its own."""
+    fdts = [f for f in among if f is not file and f.name.lower().endswith((".fdt", ".dat"))]
+    if not fdts:
+        return []
     data = _fields(file).get("data")
-    return [data] if isinstance(data, str) and data else []
+    return [f for f in fdts if isinstance(data, str) and f.name.lower() in _names(data, file)][:1]
+
+
+def _names(data: str, head: InputFile) -> set[str]:
+    """EEGLAB itself looks for a .fdt of the .set's own name when the two were renamed together."""
+    return {data.lower(), f"{Path(head.name).stem}.fdt".lower()}
 
 
 def read(files: Sequence[InputFile], options: Options | None = None) -> Recording:
@@ -47,7 +55,9 @@ def read(files: Sequence[InputFile], options: Options | None = None) -> Recordin
     n, n_times, trials = (_whole(fields, k, head) for k in ("nbchan", "pnts", "trials"))
     sfreq = check_rate(_real(fields, "srate", head), head, "the dataset")
     if trials > 1:
-        raise refuse("E-EEGLAB-EPOCHS", head, f"it is cut into {trials} trials.", "Save the continuous dataset and send that.")
+        raise refuse(
+            "E-EEGLAB-EPOCHS", head, f"it is cut into {trials} trials.", "Save the continuous dataset and send that."
+        )
     check_size(n, float(n) * n_times, head)
     x = _samples(fields["data"], n, n_times, head, [f for f in files if f is not head])
     raw = []
@@ -58,7 +68,7 @@ def read(files: Sequence[InputFile], options: Options | None = None) -> Recordin
         raw.append(channels.Raw(label, "µV" if told in _IN_MICROVOLT else None, row, sfreq, kind=told))
     return Recording(
         signals=channels.typed(raw, options, notices, head),
-        annotations=annotations(_events(fields.get("event"), sfreq, notices), notices),
+        annotations=kept_annotations(_events(fields.get("event"), sfreq, notices), notices),
         format="eeglab",
         notices=tuple(notices),
     )
@@ -170,16 +180,22 @@ def _samples(data: Any, n: int, n_times: int, head: InputFile, others: Sequence[
             raise refuse("E-EEGLAB", head, f"its samples have shape {x.shape}, expected ({n}, {n_times}).", _EXPORT)
         return x.astype(np.float32)
     if not data or "/" in data or "\\" in data or ":" in data or data.startswith("."):
-        raise refuse("E-EEGLAB-PATH", head, f'it names "{visible(data)}" as its data file, which is no plain file name.', _EXPORT)
-    # EEGLAB itself looks for a .fdt of the .set's own name when the two were renamed together
-    names = {data.lower(), f"{Path(head.name).stem}.fdt".lower()}
-    beside = next((f for f in others if f.name.lower() in names), None)
+        raise refuse(
+            "E-EEGLAB-PATH", head, f'it names "{visible(data)}" as its data file, which is no plain file name.', _EXPORT
+        )
+    beside = next((f for f in others if f.name.lower() in _names(data, head)), None)
     if beside is None:
-        raise refuse("E-EEGLAB-MISSING", head, f'its samples are in "{visible(data)}", which is missing.', "Send both files together.")
+        raise refuse(
+            "E-EEGLAB-MISSING",
+            head,
+            f'its samples are in "{visible(data)}", which is missing.',
+            "Send both files together.",
+        )
     size = Path(beside.path).stat().st_size
     if size != 4 * n * n_times:
         raise refuse(
-            "E-EEGLAB-SIZE", beside, f"it is {size:,} bytes long; {n} channels of {n_times:,} samples need {4 * n * n_times:,}.",
+            "E-EEGLAB-SIZE", beside,
+            f"it is {size:,} bytes long; {n} channels of {n_times:,} samples need {4 * n * n_times:,}.",
             f"The file is cut off or belongs to another dataset. {_EXPORT}",
         )  # fmt: skip
     return np.fromfile(beside.path, "<f4").reshape(n_times, n).T
@@ -188,9 +204,7 @@ def _samples(data: Any, n: int, n_times: int, head: InputFile, others: Sequence[
 def _channels(items: Any, n: int) -> list[tuple[str, str]]:
     """Label and declared type of every channel."""
     items = items if isinstance(items, list) and len(items) == n else [{}] * n
-    return [
-        (_text(item.get("labels")) or f"channel {i + 1}", _text(item.get("type"))) for i, item in enumerate(items)
-    ]
+    return [(_text(item.get("labels")) or f"channel {i + 1}", _text(item.get("type"))) for i, item in enumerate(items)]
 
 
 def _text(value: Any) -> str:
@@ -204,7 +218,9 @@ def _events(items: Any, sfreq: float, notices: list[Notice]) -> list[tuple[float
         numbers = [np.asarray(item.get(k, np.nan)) for k in ("latency", "duration")]
         latency, duration = (float(v.ravel()[0]) if v.size and v.dtype.kind in "biuf" else math.nan for v in numbers)
         kind = item.get("type")
-        word = _text(kind) if isinstance(kind, str) else (f"{np.asarray(kind).ravel()[0]:g}" if _is_number(kind) else "")
+        word = (
+            _text(kind) if isinstance(kind, str) else (f"{np.asarray(kind).ravel()[0]:g}" if _is_number(kind) else "")
+        )
         marks.append(((latency - 1) / sfreq, duration / sfreq, word))
     if any(word == "boundary" for _, _, word in marks):
         notices.append(Notice(

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.errors import Refused
 from core.readers import channels
-from core.readers.base import Options, annotations, check_rate, check_size, only, real_date, refuse
+from core.readers.base import Options, check_rate, check_size, kept_annotations, only, real_date, refuse
 from core.types import InputFile, Notice, Recording
 
 _FILE_ID = 100
@@ -38,7 +38,9 @@ def read(files: Sequence[InputFile], options: Options | None = None) -> Recordin
     try:
         with Path(file.path).open("rb") as stream:
             # from an open file MNE cannot follow the names of further parts inside it
-            raw = mne.io.read_raw_fif(stream, preload=True, on_split_missing="ignore", allow_maxshield=False, verbose="ERROR")
+            raw = mne.io.read_raw_fif(
+                stream, preload=True, on_split_missing="ignore", allow_maxshield=False, verbose="ERROR"
+            )
     except (ValueError, KeyError, IndexError, TypeError, OSError, RuntimeError, AttributeError, struct.error) as broken:
         raise _damaged(file) from broken
     notices: list[Notice] = []
@@ -61,7 +63,7 @@ def read(files: Sequence[InputFile], options: Options | None = None) -> Recordin
     return Recording(
         signals=channels.typed(made, options, notices, file),
         started_at=_started(raw.info["meas_date"], raw.first_time),
-        annotations=annotations(rows, notices),
+        annotations=kept_annotations(rows, notices),
         format="fif",
         notices=tuple(notices),
     )
@@ -85,7 +87,9 @@ def _walk(file: InputFile) -> None:
                 raise _damaged(file)
             kind, _, length, following = struct.unpack(">4i", head)
             if count == 0 and kind != _FILE_ID:
-                raise refuse("E-FIF", file, "this is no FIF file: it does not start with a file id.", "Save it again from MNE.")
+                raise refuse(
+                    "E-FIF", file, "this is no FIF file: it does not start with a file id.", "Save it again from MNE."
+                )
             if length < 0 or at + 16 + length > size:
                 raise _damaged(file)
             if following == -1:

@@ -44,14 +44,14 @@ _READ = "core.readers.session:read"
 _log = logging.getLogger(__name__)
 # one child a core; more wait
 _seats = threading.BoundedSemaphore(max(1, os.cpu_count() or 1))
-_CHILD = (
-    "import sys; sys.path[:0] = sys.argv[2:]; "
-    "from core.readers.isolation import _child; _child(sys.argv[1])"
-)
+_CHILD = "import sys; sys.path[:0] = sys.argv[2:]; from core.readers.isolation import _child; _child(sys.argv[1])"
 
 
 def read(
-    files: Sequence[InputFile], *, sfreq: float | None = None, mapping: Mapping[str, Mapping[str, str]] | None = None,
+    files: Sequence[InputFile],
+    *,
+    sfreq: float | None = None,
+    mapping: Mapping[str, Mapping[str, str]] | None = None,
     zone: ZoneInfo,
 ) -> Recording:
     """Files of one session as a checked recording, or Refused; whatever they hold, this process lives on.
@@ -102,7 +102,9 @@ def _hashed(files: Sequence[InputFile]) -> tuple[list[InputFile], tuple[SourceFi
         try:
             info = path.stat()
         except OSError as gone:
-            raise refuse("E-NO-FILE", file, "there is no such file, or it may not be read.", "Check name and place.") from gone
+            raise refuse(
+                "E-NO-FILE", file, "there is no such file, or it may not be read.", "Check name and place."
+            ) from gone
         if not stat.S_ISREG(info.st_mode):
             raise refuse("E-NO-FILE", file, "this is no file.", "Name the files of one recording.")
         digest = hashlib.sha256()
@@ -139,7 +141,8 @@ def _long_enough(recording: Recording, files: Sequence[InputFile]) -> None:
     if not any(len(s.data) >= MIN_DURATION_S * s.sfreq * (1 - 1e-6) for s in analysed):
         longest = max(s.duration_s for s in analysed)
         raise Refused(
-            "E-TOO-SHORT", f"it holds {math.floor(longest * 100) / 100:.2f} s of signal; at least {MIN_DURATION_S:g} s are needed.",
+            "E-TOO-SHORT",
+            f"it holds {math.floor(longest * 100) / 100:.2f} s of signal; at least {MIN_DURATION_S:g} s are needed.",
             where, "Record for longer, or check that the file is complete.",
         )  # fmt: skip
 
@@ -155,18 +158,29 @@ def _run(entry: str, job: Mapping[str, Any], *, wall_s: float = WALL_S, paths: S
         code = _wait(folder, wall_s, paths)
         outcome = folder / "out.json"
         if code is None:
-            raise _failed("E-READ-TIMEOUT", job, f"reading took longer than {wall_s:g} s and was stopped.", "timeout", folder)
+            raise _failed(
+                "E-READ-TIMEOUT", job, f"reading took longer than {wall_s:g} s and was stopped.", "timeout", folder
+            )
         if code != 0 or not outcome.is_file():
             if code == -getattr(signal, "SIGXCPU", 0):
-                raise _failed("E-READ-TIMEOUT", job, f"reading took more than {CPU_S} s of computing and was stopped.", "cpu", folder)
-            raise _failed("E-READ-CRASH", job, "reading it failed; the file is damaged or not what it says.", code, folder)
+                raise _failed(
+                    "E-READ-TIMEOUT",
+                    job,
+                    f"reading took more than {CPU_S} s of computing and was stopped.",
+                    "cpu",
+                    folder,
+                )
+            how = "E-READ-CRASH" if code < 0 else "E-READ-FAILED"
+            raise _failed(how, job, "reading it failed; the file is damaged or not what it says.", code, folder)
         if outcome.stat().st_size > 50 * 10**6:
             raise _failed("E-READ-CRASH", job, "reading it failed; its description is too long.", "size", folder)
         told = json.loads(outcome.read_text(encoding="utf-8"))
         if "error" in told:
-            code_ = "E-READ-MEMORY" if told["error"] == "MemoryError" else "E-READ-FAILED"
-            what = "it needs more memory than one recording may." if code_ == "E-READ-MEMORY" else "it could not be read."
-            raise _failed(code_, job, what, told["error"], folder)
+            if told["error"] == "MemoryError":
+                raise _failed(
+                    "E-READ-MEMORY", job, "reading it needs more memory than one recording may.", "memory", folder
+                )
+            raise _failed("E-READ-FAILED", job, "it is nested too deeply to be read.", told["error"], folder)
         if "refused" in told:
             kind = TooLarge if told["refused"].pop("too_large", False) else Refused
             raise kind(**{k: str(v) for k, v in told["refused"].items()})
@@ -184,7 +198,8 @@ def _wait(folder: Path, wall_s: float, paths: Sequence[str]) -> int | None:
     with (folder / "said.txt").open("wb") as said:
         child = subprocess.Popen(
             [sys.executable, "-I", "-X", "utf8", "-c", _CHILD, str(folder), str(ROOT), *paths],
-            cwd=folder, env=_environment(folder), stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True,
+            cwd=folder, env=_environment(folder), stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+            start_new_session=True,
         )  # fmt: skip
         try:
             return child.wait(wall_s)
@@ -218,7 +233,9 @@ def _failed(code: str, job: Mapping[str, Any], what: str, why: object, folder: P
     _log.warning("%s ref %s: %s %s", code, reference, why, place[1] if place else "")
     names = [visible(f[0]) for f in job.get("files", [])]
     where = names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "") if names else ""
-    return Refused(code, what, where, f"Export it again from the recorder; if that does not help, quote ref {reference}.")
+    return Refused(
+        code, what, where, f"Export it again from the recorder; if that does not help, quote ref {reference}."
+    )
 
 
 def _taken(told: Mapping[str, Any], folder: Path) -> Recording:
@@ -234,7 +251,9 @@ def _taken(told: Mapping[str, Any], folder: Path) -> Recording:
         path = folder / f"{i}.npy"
         # the header of an array file is 64 to 128 bytes
         if path.is_symlink() or not 0 <= path.stat().st_size - 4 * r["n"] <= 256:
-            raise Refused("E-READ-CRASH", "reading it gave an array of another size than stated.", "", "Export it again.")
+            raise Refused(
+                "E-READ-CRASH", "reading it gave an array of another size than stated.", "", "Export it again."
+            )
         data = np.load(path, allow_pickle=False)
         sfreq, onset = float(r["sfreq"]), float(r["onset_s"])
         if (data.shape != (r["n"],) or data.dtype != np.float32 or r["type"] not in CHANNEL_TYPES
@@ -270,7 +289,6 @@ def _child(folder: str) -> None:
     except Refused as refused:
         told = {"refused": {**refused.as_dict(), "too_large": isinstance(refused, TooLarge)}}
     except (MemoryError, RecursionError) as limit:
-        recording = None
         told = {"error": type(limit).__name__}
     part = here / "out.part"
     part.write_text(json.dumps(told), encoding="utf-8")

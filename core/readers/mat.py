@@ -38,7 +38,16 @@ def load(file: InputFile, names: Sequence[str]) -> dict[str, Any]:
     try:
         with Path(file.path).open("rb") as stream:
             return scipy.io.loadmat(stream, variable_names=list(names), squeeze_me=True, struct_as_record=False)
-    except (ValueError, TypeError, KeyError, IndexError, NotImplementedError, OSError, zlib.error, OverflowError) as broken:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        NotImplementedError,
+        OSError,
+        zlib.error,
+        OverflowError,
+    ) as broken:
         raise _damaged(file) from broken
 
 
@@ -53,8 +62,13 @@ def check(file: InputFile) -> None:
         kind, size, start, after = _tag(data, at, len(data), order, file)
         if kind == _COMPRESSED:
             try:
+                packed = data[start : start + size]
+                head = zlib.decompressobj().decompress(packed, 8)
+                # what the array says of its own size is enough to leave a bomb packed
+                if len(head) < 8 or struct.unpack_from(order + "I", head, 4)[0] > MAX_UNPACKED_BYTES - unpacked:
+                    raise _damaged(file)
                 inflate = zlib.decompressobj()
-                inner = inflate.decompress(data[start : start + size], MAX_UNPACKED_BYTES - unpacked + 1)
+                inner = inflate.decompress(packed, MAX_UNPACKED_BYTES - unpacked + 1)
             except zlib.error as broken:
                 raise _damaged(file) from broken
             unpacked += len(inner)

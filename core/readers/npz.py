@@ -20,7 +20,7 @@ from typing import IO
 import numpy as np
 
 from core.readers import archive, channels
-from core.readers.base import MAX_SAMPLES, Options, annotations, check_rate, check_size, only, refuse, utc, visible
+from core.readers.base import MAX_SAMPLES, Options, check_rate, check_size, kept_annotations, only, refuse, utc, visible
 from core.settings import EPOC_14
 from core.types import CHANNEL_TYPES, InputFile, Notice, Recording, Signal
 
@@ -45,10 +45,10 @@ def write(recording: Recording, fileobj: IO[bytes]) -> None:
         seen[type_] = seen.get(type_, 0) + 1
         key = type_ if seen[type_] == 1 else f"{type_}_{seen[type_]}"
         arrays[key] = np.stack([np.asarray(s.data, dtype=np.float32) for s in signals], axis=1)
-        arrays[f"{key}_sfreq"] = np.float64(sfreq)
+        arrays[f"{key}_sfreq"] = np.array(sfreq)
         arrays[f"{key}_names"] = np.array([s.name for s in signals])
         arrays[f"{key}_unit"] = np.array(unit)
-        arrays[f"{key}_onset_s"] = np.float64(onset_s)
+        arrays[f"{key}_onset_s"] = np.array(onset_s)
     if recording.started_at:
         arrays["started_at"] = np.array(recording.started_at.isoformat())
     if recording.annotations:
@@ -91,7 +91,7 @@ def read(files: Sequence[InputFile], options: Options | None = None) -> Recordin
     return Recording(
         signals=signals,
         started_at=_started(arrays, options, notices),
-        annotations=annotations(_marks(arrays, file), notices),
+        annotations=kept_annotations(_marks(arrays, file), notices),
         format="npz",
         notices=tuple(notices),
     )
@@ -121,7 +121,10 @@ def _array(body: bytes, file: InputFile, name: str) -> np.ndarray:
         raise refuse("E-NPZ", file, f'the header of array "{visible(name)}" is damaged.', again) from broken
     if dtype.hasobject:
         raise refuse(
-            "E-CODE", file, f'array "{visible(name)}" holds objects, which can be instructions; it was not opened.', again
+            "E-CODE",
+            file,
+            f'array "{visible(name)}" holds objects, which can be instructions; it was not opened.',
+            again,
         )
     if dtype.kind not in "biufUS":
         raise refuse("E-NPZ", file, f'array "{visible(name)}" holds neither numbers nor text.', again)
@@ -137,7 +140,7 @@ def _typed_group(
 ) -> list[channels.Raw]:
     """The channels of one array of a known type, checked for shape, names and rate."""
     x = _columns(arrays[key], key, file)
-    n_times, n_channels = x.shape
+    _n_times, n_channels = x.shape
     check_size(n_channels, x.size, file)
     sfreq = _number(arrays[f"{key}_sfreq"], file, f"{key}_sfreq") if f"{key}_sfreq" in arrays else rate
     if sfreq is None:
@@ -155,9 +158,7 @@ def _typed_group(
     if not math.isfinite(onset):
         raise refuse("E-NPZ", file, f'"{key}_onset_s" is not a number.', "Give the onset in seconds.")
     check_rate(sfreq, file, key)
-    return [
-        channels.Raw(name, unit, x[:, i], sfreq, onset, kind=type_, origin=key) for i, name in enumerate(names)
-    ]
+    return [channels.Raw(name, unit, x[:, i], sfreq, onset, kind=type_, origin=key) for i, name in enumerate(names)]
 
 
 def _plain(x: np.ndarray, key: str, rate: float | None, file: InputFile) -> list[channels.Raw]:
@@ -221,6 +222,12 @@ def _marks(arrays: Mapping[str, np.ndarray], file: InputFile) -> list[tuple[floa
     n = len(onset)
     duration = np.atleast_1d(arrays.get("annotation_duration_s", np.zeros(n)))
     text = np.atleast_1d(arrays.get("annotation_description", np.full(n, "annotation")))
-    if not len(onset) == len(duration) == len(text) or onset.dtype.kind not in "biuf" or duration.dtype.kind not in "biuf":
-        raise refuse("E-NPZ", file, "the annotation arrays are not of one length.", "Give onset, duration and text for each.")
+    if (
+        not len(onset) == len(duration) == len(text)
+        or onset.dtype.kind not in "biuf"
+        or duration.dtype.kind not in "biuf"
+    ):
+        raise refuse(
+            "E-NPZ", file, "the annotation arrays are not of one length.", "Give onset, duration and text for each."
+        )
     return [(float(a), float(b), str(c)) for a, b, c in zip(onset, duration, text, strict=True)]

@@ -25,10 +25,12 @@ from core.types import Annotation, InputFile, Notice, Recording, Signal
 
 # what a file is that we do not read, to say so
 _KNOWN = (
-    (b"\x89PNG", "a PNG image"), (b"\xff\xd8\xff", "a JPEG image"), (b"GIF8", "a GIF image"), (b"%PDF", "a PDF document"),
+    (b"\x89PNG", "a PNG image"), (b"\xff\xd8\xff", "a JPEG image"), (b"GIF8", "a GIF image"),
+    (b"%PDF", "a PDF document"),
     (b"\x1f\x8b", "a gzip archive: unpack it first"), (b"7z\xbc\xaf", "a 7z archive: unpack it first"),
     (b"Rar!", "a RAR archive: unpack it first"), (b"BZh", "a bzip2 archive: unpack it first"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel or Word document: save it as CSV"), (b"PK\x03\x04", "an Office document or other archive"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel or Word document: save it as CSV"),
+    (b"PK\x03\x04", "an Office document or other archive"),
     (b"XDF:", "an XDF file"), (b"SQLite format 3", "a database"), (b"\x7fELF", "a program"), (b"MZ", "a program"),
 )  # fmt: skip
 
@@ -73,8 +75,7 @@ def grouped(files: Sequence[InputFile]) -> list[tuple[str, list[InputFile]]]:
     groups: list[tuple[str, list[InputFile]]] = []
     for kind, asked in (("brainvision", brainvision.partners), ("eeglab", eeglab.partners)):
         for head in [f for f in left if kinds[id(f)] == kind]:
-            wanted = {n.lower() for n in asked(head)} | ({f"{Path(head.name).stem}.fdt".lower()} if kind == "eeglab" else set())
-            mine = [head, *(f for f in left if f is not head and f.name.lower() in wanted)]
+            mine = [head, *asked(head, left)]
             left = [f for f in left if all(f is not m for m in mine)]
             groups.append((kind, mine))
     wrist = [f for f in left if kinds[id(f)] == "e4" and not _is_zip(f)]
@@ -131,7 +132,12 @@ def unknown(file: InputFile) -> Refused:
         )  # fmt: skip
     looks = next((f" It looks like {words}." for magic, words in _KNOWN if first.startswith(magic)), "")
     known = ", ".join(reader.title for reader in READERS.values())
-    return refuse("E-FORMAT", file, f"this is none of the formats we read ({known}).{looks}", "Export the recording in one of them.")
+    return refuse(
+        "E-FORMAT",
+        file,
+        f"this is none of the formats we read ({known}).{looks}",
+        "Export the recording in one of them.",
+    )
 
 
 def _merged(parts: Sequence[tuple[Sequence[InputFile], Recording]]) -> Recording:
@@ -148,7 +154,8 @@ def _merged(parts: Sequence[tuple[Sequence[InputFile], Recording]]) -> Recording
             undated.append(visible(group[0].name))
         if shift > MAX_DURATION_S:
             raise refuse(
-                "E-CLOCK", group[0], f"it starts {shift / 86400:.1f} days after the first file; one session lasts at most 7.",
+                "E-CLOCK", group[0],
+                f"it starts {shift / 86400:.1f} days after the first file; one session lasts at most 7.",
                 "Send files of one visit together, others as sessions of their own.",
             )  # fmt: skip
         signals += [replace(s, onset_s=s.onset_s + shift) for s in r.signals]
@@ -185,8 +192,18 @@ def _from_zero(recording: Recording) -> Recording:
 
 def _within_limits(recording: Recording, file: InputFile) -> None:
     if len(recording.signals) > MAX_CHANNELS:
-        raise refuse("E-CHANNELS", file, f"{len(recording.signals)} channels; at most {MAX_CHANNELS} are read.", "Send fewer files.")
+        raise refuse(
+            "E-CHANNELS",
+            file,
+            f"{len(recording.signals)} channels; at most {MAX_CHANNELS} are read.",
+            "Send fewer files.",
+        )
     if sum(len(s.data) for s in recording.signals) > MAX_SAMPLES:
         raise refuse("E-SAMPLES", file, f"more than {MAX_SAMPLES} samples.", "Send it in parts.")
     if recording.duration_s > MAX_DURATION_S:
-        raise refuse("E-DURATION", file, f"it lasts {recording.duration_s / 86400:.1f} days; at most 7 are read.", "Send it in parts.")
+        raise refuse(
+            "E-DURATION",
+            file,
+            f"it lasts {recording.duration_s / 86400:.1f} days; at most 7 are read.",
+            "Send it in parts.",
+        )

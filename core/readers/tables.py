@@ -29,15 +29,15 @@ _ALL_NUMBERS = "Every column but the time must hold numbers: remove the column, 
 
 
 def sniff_text(first: bytes, name: str) -> bool:
-    """Text: hardly a character that is none. Words, web pages and the like are refused with a reason by ``read_csv``."""
+    """Text, of whatever kind: ``read_csv`` refuses words and web pages with a reason."""
     if first.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
         return True
-    odd = sum(c < 32 and c not in (9, 10, 12, 13) or c == 127 for c in first[:4096])
-    high = sum(c > 127 for c in first[:4096])
-    n = len(first[:4096])
-    # UTF-16 without a mark is every other byte NUL; refused by its encoding, so let it in
-    wide = n > 8 and max(first[:4096:2].count(0), first[1:4096:2].count(0)) > 0.3 * n
-    return n > 0 and (wide or (odd < 0.02 * n + 1 and high < 0.3 * n))
+    # UTF-16 and a stray NUL are refused by name later, so that NUL alone does not make a table unknown
+    head = first[:4096]
+    body = head.replace(b"\0", b"")
+    odd = sum((c < 32 and c not in (9, 10, 12, 13)) or c == 127 for c in body)
+    high = sum(c > 127 for c in body)
+    return len(body) > 0.4 * len(head) and odd < 0.02 * len(body) + 1 and high < 0.3 * len(body)
 
 
 def sniff_parquet(first: bytes, name: str) -> bool:
@@ -84,15 +84,21 @@ def read_parquet(files: Sequence[InputFile], options: Options | None = None) -> 
 
 
 def _recording(
-    columns: Mapping[str, np.ndarray | list[str]], times: str | None, options: Options, notices: list[Notice],
-    file: InputFile, format_: str,
+    columns: Mapping[str, np.ndarray | list[str]],
+    times: str | None,
+    options: Options,
+    notices: list[Notice],
+    file: InputFile,
+    format_: str,
 ) -> Recording:
     """Named columns, one of them perhaps time, as signals."""  # fmt: skip
     data = {k: np.asarray(v, dtype=np.float32) for k, v in columns.items() if k != times}
     n = len(next(iter(columns.values())))
     check_size(len(data), float(n) * len(data), file)
     if not data:
-        raise refuse("E-NO-SIGNAL", file, "it holds a time column and no signal.", "Export the signals beside the time.")
+        raise refuse(
+            "E-NO-SIGNAL", file, "it holds a time column and no signal.", "Export the signals beside the time."
+        )
     if n < 2:
         raise refuse("E-TOO-SHORT", file, f"it holds {n} row of values.", "Record at least 5 s.")
     if times is not None:
@@ -101,7 +107,7 @@ def _recording(
             t, started = clock.from_texts(column, times, options, file)
             known = True
         else:
-            t, _, started, known = clock.seconds_of(column, times, options, file, notices)
+            t, started, known = clock.seconds_of(column, times, options, file, notices)
         grid = clock.grid(t, known, started, times, options, file, notices)
     elif options.sfreq:
         grid = clock.Grid(check_rate(options.sfreq, file, "the table"), True, None, lambda x: x)
@@ -111,7 +117,10 @@ def _recording(
             "a second, and not analysed. State the rate (--sfreq).",
         ))  # fmt: skip
         grid = clock.Grid(1.0, False, None, lambda x: x)
-    raw = [channels.Raw(k, None, grid.laid(v), grid.sfreq, rate_known=grid.known or options.sfreq is not None) for k, v in data.items()]
+    raw = [
+        channels.Raw(k, None, grid.laid(v), grid.sfreq, rate_known=grid.known or options.sfreq is not None)
+        for k, v in data.items()
+    ]
     signals = channels.typed(raw, options, notices, file)
     unknown = [s.name for s in signals if s.type == "misc"]
     if unknown and grid.known:
@@ -146,10 +155,16 @@ def _text(file: InputFile, notices: list[Notice]) -> tuple[str, int]:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as other:
         raise _encoding(file, "Latin-1 or Windows-1252") from other
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     start = text.lstrip().lower()[:200]
     if start.startswith(("<!doctype", "<html", "<?xml")):
-        raise refuse("E-WEB-PAGE", file, "this is a web page or XML, not a recording.", "Download or export the recording itself again.")
+        raise refuse(
+            "E-WEB-PAGE",
+            file,
+            "this is a web page or XML, not a recording.",
+            "Download or export the recording itself again.",
+        )
     skipped = 0
     comments = 0
     while text[:1] in ("#", "%", "\n"):
@@ -173,7 +188,8 @@ def _encoding(file: InputFile, name: str) -> Refused:
 
 def _first_lines(text: str, n: int) -> list[str]:
     """The first lines that are not blank."""
-    lines, start = [], 0
+    lines: list[str] = []
+    start = 0
     while len(lines) < n and start < len(text):
         end = text.find("\n", start)
         end = len(text) if end < 0 else end
@@ -226,7 +242,8 @@ def _words(file: InputFile, names: list[str], body: list[list[str]], delimiter: 
 
 def _turned(file: InputFile, n_columns: int, n_rows: int) -> Refused:
     return refuse(
-        "E-SHAPE", file, f"the table looks turned: {n_rows} rows and {n_columns} columns. Expected a row per sample and "
+        "E-SHAPE", file,
+        f"the table looks turned: {n_rows} rows and {n_columns} columns. Expected a row per sample and "
         "a column per channel.", "Save it turned (transposed); it was not turned for you.",
     )  # fmt: skip
 
@@ -235,7 +252,9 @@ def _too_wide(file: InputFile, n_columns: int, text: str, header: bool) -> Refus
     n_rows = len(_first_lines(text, 600))
     if n_rows < 600 and not header:
         return _turned(file, n_columns, n_rows)
-    return refuse("E-CSV-WIDE", file, f"it has {n_columns} columns; at most {MAX_COLUMNS} are read.", "Export fewer columns.")
+    return refuse(
+        "E-CSV-WIDE", file, f"it has {n_columns} columns; at most {MAX_COLUMNS} are read.", "Export fewer columns."
+    )
 
 
 def _named(names: list[str], body: Sequence[Sequence[str]], notices: list[Notice]) -> tuple[list[str], str | None]:
@@ -244,7 +263,9 @@ def _named(names: list[str], body: Sequence[Sequence[str]], notices: list[Notice
     timed = [n for n in made if clock.is_time(n)]
     if not timed:
         by_content = [
-            n for i, n in enumerate(made) if any(len(r) > i for r in body) and all(clock.looks_like_time(r[i]) for r in body if len(r) > i)
+            n
+            for i, n in enumerate(made)
+            if any(len(r) > i for r in body) and all(clock.looks_like_time(r[i]) for r in body if len(r) > i)
         ]
         timed = by_content[:1]
     return made, timed[0] if timed else None
@@ -259,12 +280,21 @@ def unique(names: Sequence[str], notices: list[Notice]) -> list[str]:
         made.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     twice = [n for n, k in seen.items() if k > 1]
     if twice:
-        notices.append(Notice("W-DUPLICATE", f"Duplicate channel names {channels.listed(twice)} were renamed with a number."))
+        notices.append(
+            Notice("W-DUPLICATE", f"Duplicate channel names {channels.listed(twice)} were renamed with a number.")
+        )
     return made
 
 
 def _parsed(
-    file: InputFile, text: str, names: list[str], times: str | None, delimiter: str, decimal: str, header: bool, skipped: int
+    file: InputFile,
+    text: str,
+    names: list[str],
+    times: str | None,
+    delimiter: str,
+    decimal: str,
+    header: bool,
+    skipped: int,
 ) -> dict[str, np.ndarray | list[str]]:
     """The table's columns; the message of a refusal names column and line."""
     import pyarrow as pa
@@ -272,7 +302,9 @@ def _parsed(
 
     first = next(iter(_first_lines(text.partition("\n")[2] if header else text, 1)), "")
     cells = next(text_csv.reader([first], delimiter=delimiter), [])
-    in_words = times is not None and len(cells) > names.index(times) and clock.looks_like_time(cells[names.index(times)])
+    in_words = (
+        times is not None and len(cells) > names.index(times) and clock.looks_like_time(cells[names.index(times)])
+    )
     keys = [str(i) for i in range(len(names))]
     kinds = {k: pa.string() if in_words and n == times else pa.float64() for k, n in zip(keys, names, strict=True)}
     body = text.partition("\n")[2] if header else text
@@ -282,7 +314,9 @@ def _parsed(
             io.BytesIO(body.encode()),
             read_options=csv.ReadOptions(use_threads=False, column_names=keys),
             parse_options=csv.ParseOptions(delimiter=delimiter),
-            convert_options=csv.ConvertOptions(column_types=kinds, decimal_point=decimal, null_values=_NULLS, strings_can_be_null=False),
+            convert_options=csv.ConvertOptions(
+                column_types=kinds, decimal_point=decimal, null_values=_NULLS, strings_can_be_null=False
+            ),
         )
     except pa.ArrowInvalid as broken:
         raise _broken(file, str(broken), names, offset) from broken
@@ -323,7 +357,9 @@ def _parquet_columns(file: InputFile, notices: list[Notice]) -> tuple[dict[str, 
     import pyarrow as pa
     from pyarrow import parquet
 
-    damaged = refuse("E-PARQUET", file, "the file is damaged or cut off.", "Copy it again, or write it again from its source.")
+    damaged = refuse(
+        "E-PARQUET", file, "the file is damaged or cut off.", "Copy it again, or write it again from its source."
+    )
     size = Path(file.path).stat().st_size
     with Path(file.path).open("rb") as stream:
         try:
@@ -335,9 +371,12 @@ def _parquet_columns(file: InputFile, notices: list[Notice]) -> tuple[dict[str, 
             raise damaged from broken
         _check_parquet(file, meta, size)
         for field in schema:
-            if not (pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_boolean(field.type)
+            if not (pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+            or pa.types.is_boolean(field.type)
                     or pa.types.is_timestamp(field.type)):  # fmt: skip
-                raise refuse("E-COLUMN", file, f'column "{visible(field.name)}" holds no numbers but {field.type}.', _ALL_NUMBERS)
+                raise refuse(
+                    "E-COLUMN", file, f'column "{visible(field.name)}" holds no numbers but {field.type}.', _ALL_NUMBERS
+                )
         try:
             table = source.read(use_threads=False)
         except (pa.ArrowException, OSError, ValueError) as broken:
@@ -350,7 +389,9 @@ def _parquet_columns(file: InputFile, notices: list[Notice]) -> tuple[dict[str, 
     for name, column in zip(names, table.columns, strict=True):
         if pa.types.is_timestamp(column.type):
             if times is not None or column.null_count:
-                raise refuse("E-TIME", file, f'column "{visible(name)}" is a second time column or lacks times.', _ALL_NUMBERS)
+                raise refuse(
+                    "E-TIME", file, f'column "{visible(name)}" is a second time column or lacks times.', _ALL_NUMBERS
+                )
             times = name
             out[name] = _epoch_texts(column)
         elif not name.startswith("__index_level_"):
@@ -380,7 +421,12 @@ def _check_parquet(file: InputFile, meta, size: int) -> None:
             chunk = group.column(c)
             unpacked += chunk.total_uncompressed_size
             if chunk.file_path:
-                raise refuse("E-PARQUET", file, "a part of it lies in another file, which is never opened.", "Write it as one file.")
+                raise refuse(
+                    "E-PARQUET",
+                    file,
+                    "a part of it lies in another file, which is never opened.",
+                    "Write it as one file.",
+                )
     if meta.num_rows < 1:
         raise refuse("E-CSV-ROWS", file, "it has no rows.", "Export the signals again.")
     if meta.num_rows * 8 > 400 * size or unpacked > MAX_UNPACKED_BYTES:
