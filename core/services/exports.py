@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import hashlib
+import io
+import json
+import re
+import secrets
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from core.storage.store import Store
+from core.errors import Refused
+from core.services import stored
+from core.services.export_columns import COLUMNS, INSIGHTS, MEASURES, RESULTS, WINDOWS
+from core.services.pseudonyms import require
+from core.settings import VERSION, settings
+from core.storage import audit
+from core.storage import insights as insight_rows
+from core.storage import jobs as rows
+from core.storage import sessions as session_rows
+from core.storage.records import InsightRecord, label
+from core.storage.store import Store, Transaction
+from core.types import Reason
 
 KINDS = ("measures", "windows", "insights", "results")
+FORMATS = ("csv", "parquet")
+NOTICE = (
+    "Research software. Not a medical device, not cleared or certified by any authority. "
+    "Do not use it for diagnosis or treatment decisions."
+)
+DEMONSTRATION = (
+    "Some of these values come from a demonstration model, trained on simulated signals: these numbers carry no "
+    "meaning for a person."
+)
+# what is written where a session had no model, and where its values were measured elsewhere
+NO_MODEL, IMPORTED = "no_model", "imported"
+_FORMULA = tuple("=+-@＝＋－＠\t\r\n\0")
 
 
 @dataclass(frozen=True)
 class Export:
-    """A finished export: its files by name, and the zip of them all."""
+    """A finished export: its files by name (the data first), and the zip of them all."""
 
     id: str
     kind: str
@@ -26,39 +57,314 @@ class Export:
 
     def zip(self) -> bytes:
         """All files as one zip."""
-        raise NotImplementedError
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in self.files.items():
+                archive.writestr(zipfile.ZipInfo(name, self.created_at.timetuple()[:6]), data, zipfile.ZIP_DEFLATED)
+        return buffer.getvalue()
 
     @property
     def zip_name(self) -> str:
         """``<kind>_<subject or cohort>_<from>_<to>_<hash8>.zip``."""
-        raise NotImplementedError
+        return f"{next(iter(self.files)).rpartition('.')[0]}.zip"
 
 
-def frame(store: Store, what: str, *, patient: str | None = None, since: datetime | None = None, until: datetime | None = None) -> pd.DataFrame:
+# --- the tables
+
+
+def frame(
+    store: Store,
+    what: str,
+    *,
+    patient: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> pd.DataFrame:
     """The rows of an export as they will be written, columns as in design 6; for previews."""
-    raise NotImplementedError
+    if what not in COLUMNS:
+        raise Refused("E-EXPORT-KIND", f"there is no export {what!r}.", "what", f"Use one of {', '.join(KINDS)}.")
+    with store.read() as tx:
+        return _frame(tx, what, patient, since, until)
 
 
-def export(store: Store, what: str, fmt: str, *, now: datetime, patient: str | None = None, since: datetime | None = None, until: datetime | None = None) -> Export:
+def _frame(
+    tx: Transaction, what: str, patient: str | None, since: datetime | None, until: datetime | None
+) -> pd.DataFrame:
+    patient_id = require(tx, patient).id if patient else None
+    if what == "measures":
+        found = session_rows.measure_table(tx, patient_id=patient_id, since=since, until=until)
+        return _typed([_measure(row) for row in found], MEASURES)
+    if what == "windows":
+        return _windows(session_rows.series_table(tx, patient_id=patient_id, since=since, until=until))
+    if what == "insights":
+        return _insights(tx, insight_rows.table(tx, patient_id, since, until))
+    return _typed([], RESULTS)
+
+
+def _typed(table: Sequence[Sequence[Any]], columns: Mapping[str, tuple[str, str, str]]) -> pd.DataFrame:
+    """A frame with the declared types, whether it has rows or not."""
+    by_column: Iterable[Sequence[Any]] = zip(*table, strict=True) if table else ([] for _ in columns)
+    made = {}
+    for (name, (dtype, _, _)), values in zip(columns.items(), by_column, strict=True):
+        if dtype == "time":
+            made[name] = pd.Series(pd.to_datetime(list(values), utc=True)).astype("datetime64[us, UTC]")
+        else:
+            made[name] = pd.Series(list(values), dtype=dtype)
+    return pd.DataFrame(made)
+
+
+def _why(reason: str | None, *numbers: float | None) -> str:
+    """The reason beside empty numeric cells; "" where none is empty."""
+    return reason or (str(Reason.NOT_SUPPORTED) if any(n is None for n in numbers) else "")
+
+
+def _measure(row: Any) -> tuple:
+    model = IMPORTED if row.imported else row.model or NO_MODEL
+    said = "none"
+    if row.kind == "prediction" and row.value is not None:
+        low, high = row.low, row.high
+        unsure = low is not None and high is not None and row.threshold is not None and low <= row.threshold <= high
+        said = "Unsure" if unsure or row.threshold is None else "High" if row.value > row.threshold else "Low"
+    return (
+        row.pseudonym, label(row.pseudonym, row.number), row.started_at, row.kind, row.name, row.value, row.low,
+        row.high, row.unit, _why(row.reason, row.value, row.low, row.high, row.usable_share), row.usable_share, model,
+        row.model_version or "none", row.model_basis or "none", row.model_demonstration, said, row.status, row.imported,
+        row.simulated, row.pipeline_hash or "none", row.newest,
+    )  # fmt: skip
+
+
+def _windows(found: Sequence[Any]) -> pd.DataFrame:
+    table: list[tuple] = []
+    for row in found:
+        session = label(row.pseudonym, row.number)
+        onsets, proba = stored.unpack(row.onset_s).tolist(), stored.unpack(row.proba).tolist()
+        for onset, p in zip(onsets, proba, strict=True):
+            usable = p == p
+            table.append(
+                (row.pseudonym, session, row.model, row.target, onset, row.duration_s, p if usable else None, usable,
+                 "" if usable else str(Reason.LOW_QUALITY), row.started_at, row.model_version)
+            )  # fmt: skip
+    return _typed(table, WINDOWS)
+
+
+def _insights(tx: Transaction, found: Sequence[Any]) -> pd.DataFrame:
+    records = [(row[0], row[1], InsightRecord(*row[2:])) for row in found]
+    decisions = insight_rows.decisions(tx, [r.id for _, _, r in records if r.state != "new"])
+    table = []
+    for pseudonym, started_at, r in records:
+        last = next((d for d in reversed(decisions.get(r.id, [])) if d.undone_at is None), None)
+        table.append(
+            (
+                pseudonym, str(r.id), r.kind, r.measure, r.session, r.severity, r.text, r.value, r.reference, r.n,
+                r.expected_by_chance, started_at, r.last_session, r.low, r.high, r.p, r.q,
+                _why(None, r.low, r.high, r.p, r.q), r.preset, r.rule, r.model or NO_MODEL, r.period_start,
+                r.period_end, r.weight, r.state, last.who if last else "nobody", last.at.isoformat() if last else "not decided",
+                last.reason if last and last.reason else "none",
+            )
+        )  # fmt: skip
+    return _typed(table, INSIGHTS)
+
+
+# --- the files
+
+
+def export(
+    store: Store,
+    what: str,
+    fmt: str,
+    *,
+    now: datetime,
+    patient: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Export:
     """Make an export: data file (csv or parquet), data_dictionary.json, manifest.json; audited."""
-    raise NotImplementedError
+    table = frame(store, what, patient=patient, since=since, until=until)
+    filters = {
+        "patient": patient or "all",
+        "since": since.isoformat() if since else "the first",
+        "until": until.isoformat() if until else "the last",
+    }
+    dictionary = [
+        {"column": name, "type": _type_name(dtype), "unit": unit or "none", "meaning": meaning}
+        for name, (dtype, unit, meaning) in COLUMNS[what].items()
+    ]
+    return _make(store, what, fmt, table, patient or "cohort", filters, dictionary, now)
 
 
-def export_view(store: Store, kind: str, table: pd.DataFrame, subject: str, *, now: datetime, filters: dict | None = None, columns: dict[str, str] | None = None) -> Export:
-    """Export a table exactly as shown on a page (same filter, order, rows); CSV with dictionary and manifest; audited."""
-    raise NotImplementedError
+def export_view(
+    store: Store,
+    kind: str,
+    table: pd.DataFrame,
+    subject: str,
+    *,
+    now: datetime,
+    filters: dict | None = None,
+    columns: dict[str, str] | None = None,
+) -> Export:
+    """Export a table exactly as shown on a page: same filter, order and rows, with dictionary and manifest; audited."""
+    meanings = columns or {}
+    dictionary = [
+        {
+            "column": str(name),
+            "type": _type_name(str(table[name].dtype)),
+            "unit": "see meaning",
+            "meaning": meanings.get(str(name), str(name)),
+        }
+        for name in table.columns
+    ]
+    return _make(store, kind, "csv", table, subject, dict(filters or {}), dictionary, now)
+
+
+def _type_name(dtype: str) -> str:
+    if dtype == "time" or dtype.startswith("datetime"):
+        return "time"
+    return {"float": "number", "int64": "whole number", "bool": "true or false"}.get(
+        "float" if dtype.startswith("float") else dtype, "text"
+    )
+
+
+def _make(
+    store: Store,
+    kind: str,
+    fmt: str,
+    table: pd.DataFrame,
+    subject: str,
+    filters: dict,
+    dictionary: list[dict],
+    now: datetime,
+) -> Export:
+    if fmt not in FORMATS:
+        raise Refused("E-EXPORT-FORMAT", f"there is no format {fmt!r}.", "format", f"Use {' or '.join(FORMATS)}.")
+    data = csv_bytes(table) if fmt == "csv" else _parquet(table)
+    digest = hashlib.sha256(data).hexdigest()
+    data_name = f"{_stem(kind, subject, table, digest)}.{fmt}"
+    export_id = secrets.token_hex(8)
+    now = now.astimezone(UTC)
+    with store.write() as tx:
+        manifest = {
+            "id": export_id,
+            "kind": kind,
+            "subject": subject,
+            "created_at": now.isoformat(),
+            "filter": filters,
+            "rows": len(table),
+            "columns": [str(c) for c in table.columns],
+            "files": {data_name: {"sha256": digest, "bytes": len(data), "rows": len(table)}},
+            "versions": {"software": VERSION, **_versions(table)},
+            "zone": "UTC",
+            "site_zone": settings().time_zone,
+            "mode": "pseudonymous",
+            "audit_head": audit.head(tx),
+            "notice": NOTICE,
+        }
+        if "demonstration" in table and table["demonstration"].any():
+            manifest["demonstration"] = DEMONSTRATION
+        files = {
+            data_name: data,
+            "data_dictionary.json": _json(dictionary),
+            "manifest.json": _json(manifest),
+        }
+        rows.add_export(
+            tx, id=export_id, kind=kind, format=fmt, subject=subject[:80], rows=len(table), sha256=digest,
+            created_at=now, filters=filters,
+        )  # fmt: skip
+        patient = subject if filters.get("patient") == subject else ""
+        tx.audit("export", f"{data_name} sha256 {digest}", at=now, patient=patient, reason=f"{len(table)} rows")
+    return Export(export_id, kind, files, len(table), now)
+
+
+def _stem(kind: str, subject: str, table: pd.DataFrame, digest: str) -> str:
+    """``<kind>_<subject or cohort>_<from>_<to>_<hash8>``: our own characters only."""
+    first = last = "none"
+    if "started_at" in table and len(table) and str(table["started_at"].dtype).startswith("datetime"):
+        first, last = (at.strftime("%Y-%m-%d") for at in (table["started_at"].min(), table["started_at"].max()))
+    parts = [kind, subject or "cohort", first, last, digest[:8]]
+    return "_".join(re.sub(r"[^a-z0-9-]+", "-", part.lower()).strip("-")[:48] or "none" for part in parts)
+
+
+def _versions(table: pd.DataFrame) -> dict[str, list[str]]:
+    """Models, pipelines and rules that the rows rest on."""
+    found = {}
+    for plural, columns in (
+        ("models", ("model", "model_version")),
+        ("pipelines", ("pipeline_hash",)),
+        ("rules", ("rule",)),
+    ):
+        if all(c in table for c in columns):
+            pairs = table[list(columns)].astype(str).drop_duplicates()
+            found[plural] = sorted(" ".join(v for v in pair if v != "none") for pair in pairs.to_numpy())
+    return found
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n").encode()
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, engine="pyarrow", index=False)
+    return buffer.getvalue()
 
 
 def write(export: Export, folder: Path) -> list[Path]:
     """Write an export's files into a folder."""
-    raise NotImplementedError
+    folder.mkdir(parents=True, exist_ok=True)
+    made = []
+    for name, data in export.files.items():
+        part = folder / f"{name}.part"
+        part.write_bytes(data)
+        made.append(part.replace(folder / name))
+    return made
+
+
+def guarded(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text
 
 
 def csv_bytes(table: pd.DataFrame) -> bytes:
     """UTF-8 CSV, text quoted and guarded against spreadsheet formulas, times as ISO 8601 with offset."""
-    raise NotImplementedError
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    writer.writerow([guarded(str(name)) for name in table.columns])
+    columns = [_cells(table.iloc[:, i]) for i in range(table.shape[1])]
+    writer.writerows(zip(*columns, strict=True))
+    return out.getvalue().encode()
+
+
+def _cells(column: pd.Series) -> list[str]:
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return [str(bool(v)) for v in column]
+    if pd.api.types.is_float_dtype(column.dtype):
+        return ["" if v != v else repr(v) for v in column.astype("float64").tolist()]
+    if pd.api.types.is_integer_dtype(column.dtype):
+        return [str(v) for v in column.tolist()]
+    return [_cell(v) for v in column.tolist()]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, datetime):  # a pandas time as well; NaT is none
+        return "" if pd.isna(value) else _iso(value)
+    if value is None or (isinstance(value, float) and value != value) or value is pd.NaT or value is pd.NA:
+        return ""
+    if isinstance(value, bool | int | float):
+        return str(value)
+    return guarded(str(value))
+
+
+def _iso(at: datetime) -> str:
+    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return aware.isoformat()
 
 
 def recent(store: Store, limit: int = 50) -> Sequence[dict]:
     """The history of exports: id, kind, subject, rows, when, sha256."""
-    raise NotImplementedError
+    with store.read() as tx:
+        return [
+            {
+                "id": e.id, "kind": e.kind, "format": e.format, "subject": e.subject, "rows": e.rows,
+                "created_at": e.created_at, "who": e.who, "sha256": e.sha256, "filters": e.filters,
+            }
+            for e in rows.recent_exports(tx, limit)
+        ]  # fmt: skip

@@ -75,6 +75,15 @@ def change(tx: Transaction, session_id: int, **values: Any) -> None:
     tx.change(t.session, session_id, **values)
 
 
+def undelete(tx: Transaction, session_id: int) -> bool:
+    """Take a soft delete back; whether it was deleted."""
+    s = t.session
+    return (
+        tx.execute(update(s).where(s.c.id == session_id, s.c.deleted_at.is_not(None)).values(deleted_at=None)).rowcount
+        == 1
+    )
+
+
 def add_files(tx: Transaction, session_id: int, files: Iterable[tuple[str, str, int]]) -> None:
     """Add the original files of a session: (name, sha256, size) in order."""
     tx.insert_many(
