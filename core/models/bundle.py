@@ -261,11 +261,11 @@ class Bundle:
 
     def fits(self, recording: Recording) -> bool:
         """Whether every required channel is in a recording."""
-        return all(
-            names <= present if names else bool(present)
-            for type_, needed in self.required.items()
-            for names, present in [(set(needed), {s.name for s in recording.of_type(type_)})]
-        )
+        for type_, needed in self.required.items():
+            present = {s.name for s in recording.of_type(type_)}
+            if not present or not set(needed) <= present:
+                return False
+        return True
 
     def predict(self, features: pd.DataFrame, pipeline_hash: str) -> np.ndarray:
         """Calibrated probability of High per window and target.

@@ -1,0 +1,135 @@
+"""From a simulated study to a bundle that predicts, through the services, on the real chain."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from core import pipeline as chain
+from core import simulate
+from core.errors import Conflict, NotFound, Refused
+from core.evaluation.table import feature_names, window_table
+from core.models import bundle
+from core.services import models, studies
+from core.settings import settings
+from core.storage.store import Store
+from core.types import Pipeline
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+SMALL = {"subjects": 5, "trials": 4, "trial_s": 12, "effect": 3.0, "seed": 2}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return Store("sqlite://", data_dir=tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(autouse=True)
+def published_here(store, monkeypatch):
+    monkeypatch.setattr(settings(), "data_dir", store.data_dir)
+
+
+@pytest.fixture(scope="module")
+def study(store):
+    return studies.simulate(store, "small", **SMALL, now=NOW)
+
+
+@pytest.fixture(scope="module")
+def trained(store, study):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings(), "data_dir", store.data_dir)
+        return models.train(store, "small", ["valence", "arousal"], "logistic", "eeg+ecg", publish="own", now=NOW)
+
+
+def test_the_same_simulation_again_is_the_same_study_and_another_is_refused(store, study):
+    assert studies.simulate(store, "small", **SMALL, now=NOW) == study
+    with pytest.raises(Conflict, match="E-STUDY-EXISTS"):
+        studies.simulate(store, "small", **{**SMALL, "seed": 9}, now=NOW)
+    assert studies.all_studies(store) == [
+        {
+            "name": "small",
+            "basis": "simulated signals",
+            "subjects": 5,
+            "trials": 20,
+            "targets": ["valence", "arousal", "dominance"],
+            "inputs": ["eeg", "ecg"],
+            "simulated": True,
+        }
+    ]
+
+
+def test_an_unknown_study_and_an_impossible_one_are_named(store):
+    with pytest.raises(NotFound, match="E-STUDY"):
+        studies.get(store, "nowhere")
+    with pytest.raises(Refused, match="E-INPUTS"):
+        studies.simulate(store, "x", inputs="eda", now=NOW)
+    with pytest.raises(Refused, match="E-STUDY-SIZE"):
+        studies.simulate(store, "x", subjects=0, now=NOW)
+
+
+def test_the_table_holds_no_window_of_the_baseline_and_the_slim_columns_only(study):
+    table = window_table(study, Pipeline(), ("eeg", "ecg"))
+    assert table.onset_s.min() >= 20.0
+    assert len(table) == 20 * 5  # 12 s: windows of 4 s every 2 s
+    assert list(table.features.columns) == feature_names(("eeg", "ecg"))
+    assert len(table.features.columns) == 160 + 22
+    assert table.n_lost == 0
+    assert np.isfinite(table.features[feature_names(("eeg",))].to_numpy()).all()
+
+
+def test_a_card_is_written_by_the_evaluation(trained):
+    assert trained["demonstration"] and trained["basis"] == "simulated signals"
+    assert "carry no meaning for a person" in trained["intended_use"]
+    assert trained["training"]["n_subjects"] == 5 and trained["training"]["n_trials"] == 20
+    for target in ("valence", "arousal"):
+        evaluation = trained["loso"][target]
+        assert [s["subject"] for s in evaluation["subjects"]] == ["S01", "S02", "S03", "S04", "S05"]
+        assert evaluation["balanced_accuracy"]["value"] > 0.7
+        assert 0.25 <= trained["targets"][target]["threshold"] <= 0.75
+    assert {c["outcome"] for c in trained["leak_audit"]["checks"]} == {"pass"}
+
+
+def test_a_trained_model_tells_high_from_low_on_a_person_it_has_not_seen(trained):
+    own = bundle.by_name("own")
+    found = {}
+    for sign in (-1, 1):
+        recording = simulate.recording(seed=77, person=0, trial=0, effects={"arousal": 3.0 * sign}, duration_s=30)
+        assert bundle.choose(recording, "own").name == "own"
+        summary = chain.analyse(recording, own)
+        found[sign] = summary.measure("arousal")
+        assert summary.model.basis == "simulated signals"
+        assert found[sign].low <= found[sign].value <= found[sign].high
+    assert found[1].value > found[-1].value + 0.2
+
+
+def test_training_again_changes_nothing_and_another_seed_makes_a_new_version(store, trained):
+    again = models.train(store, "small", ["valence", "arousal"], "logistic", "eeg+ecg", publish="own", now=NOW)
+    assert {k: v for k, v in again.items() if k != "files"} == {k: v for k, v in trained.items() if k != "files"}
+    other = models.train(store, "small", ["valence"], "logistic", "ecg", publish="own", now=NOW)
+    assert (trained["version"], other["version"]) == ("1", "2")
+    listed = {row["name"]: row for row in models.available(store)}
+    assert listed["own"]["inputs"] == ["ecg"] and listed["own"]["path_kind"] == "site"
+    assert models.card(store, "own") == other
+    assert models.info(store, "own").version == "2"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"targets": ["liking"]}, "E-TARGET"),
+        ({"targets": []}, "E-TARGET"),
+        ({"inputs": "eeg+eda"}, "E-INPUTS"),
+        ({"model": "oracle"}, "E-MODEL-KIND"),
+        ({"publish": "../x"}, "E-MODEL-NAME"),
+        ({"study": "nowhere"}, "E-STUDY"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_any_work(store, study, changes, code):
+    asked = {"study": "small", "targets": ["valence"], "model": "logistic", "inputs": "ecg", "publish": None, **changes}
+    with pytest.raises((Refused, NotFound), match=code):
+        models.train(store, **asked, now=NOW)
+
+
+def test_an_unknown_model_is_not_found(store):
+    with pytest.raises(NotFound, match="E-MODEL"):
+        models.card(store, "nobody")
