@@ -31,7 +31,7 @@ def frame(cards: list[Card]) -> pd.DataFrame:
             {
                 "Patient": c.patient,
                 "Kind": wording.KINDS.get(c.insight.kind, c.insight.kind),
-                "Measure": formats.name(c.insight.measure),
+                "Measure": " and ".join(formats.name(m) for m in c.insight.measure.split("-")),
                 "State": wording.INSIGHT_STATES.get(c.state, c.state),
                 "Weight": float(c.weight),
                 "Severity": c.insight.severity,
@@ -106,7 +106,9 @@ def buttons(card: Card, following: str | None, stored: bool) -> None:
         if st.button("Next", shortcut="N", key="n", disabled=following is None):
             state.set_param(state.INSIGHT, following)
             st.rerun()
-        last = st.session_state.get(state.LAST_DECIDED) or (card.id if card.decided_at else None)
+        last = st.session_state.get(state.LAST_DECIDED) or (
+            card.id if card.decided_at and card.state != "seen" else None
+        )
         if st.button("Undo", shortcut="U", key="u", disabled=last is None) and last:
             undone = insights.undo(store, last, now=state.now())
             st.session_state.pop(state.LAST_DECIDED, None)
@@ -127,6 +129,8 @@ def current(cards: list[Card], everything: list[Card], stored: bool) -> None:
     order = [c.id for c in cards if c.id != card.id or c is card]
     place = order.index(card.id) if card.id in order else -1
     following = order[(place + 1) % len(order)] if order and order != [card.id] else None
+    if stored and card.state == "new":
+        card = insights.decide(state.store(), card.id, "seen", now=state.now())
     rows = sessions.history(state.store(), card.patient)
     with st.container(border=True):
         components.insight_card(card, key="current", show_patient=True, links=False)
@@ -137,7 +141,8 @@ def current(cards: list[Card], everything: list[Card], stored: bool) -> None:
             nav.link("session", f"Session {card.insight.last_session}", {state.SESSION: card.insight.last_session})
             nav.link("patient", f"Timeline of {card.patient}", {state.PATIENT: card.patient})
         baselines = patients.baselines(state.store(), card.patient)
-        components.history_chart(rows, card, baselines.get(card.insight.measure), key="insight")
+        for name in card.insight.measure.split("-"):
+            components.history_chart(rows, card, name, baselines.get(name), key=f"insight-{name}")
         model = next((r.model for r in rows if r.session == card.insight.last_session), None)
         if card.insight.model and model:
             components.model_note(model, key="insight")

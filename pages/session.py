@@ -31,8 +31,9 @@ def session_of_url(store) -> SessionDetail:
         components.halt()
     try:
         return sessions.get(store, wanted)
-    except NotFound:
-        st.error(f"Unknown session {formats.in_label(wanted, 60)}. No other session is shown in its place.")
+    except NotFound as error:
+        components.show_error(error)
+        st.caption(f"Session {formats.in_label(wanted, 60)} cannot be shown, and no other is shown in its place.")
         nav.link("worklist", "Open the worklist")
         components.halt()
 
@@ -115,7 +116,7 @@ def overview_tab(detail: SessionDetail) -> None:
         for column, name in zip(columns, predictions, strict=False):
             with column:
                 components.measure_tile(row.measures[name], name)
-        st.caption(f"State: {formats.visible(row.state) if row.state else 'not computed'}. {wording.INDEX_MEANS}")
+        st.caption(f"State: {formats.in_label(formats.state(row.state))}. {wording.INDEX_MEANS}")
     markers = [m for m in MEASURE_UNITS if m in row.measures and m not in PREDICTIONS]
     computed = [m for m in markers if row.measures[m].value is not None]
     if computed:

@@ -31,7 +31,7 @@ def frame(rows: Sequence[WorklistRow]) -> pd.DataFrame:
                 "Sessions": r.n_sessions,
                 "Usable": formats.share(r.usable_share) if r.last_session else "none yet",
                 **{HEADINGS[d]: last(r, d) for d in DIMENSIONS},
-                "State": formats.visible(r.state) if r.state else "not computed",
+                "State": formats.state(r.state),
                 "Baseline": wording.baseline(r.baseline),
                 "Tags": ", ".join(formats.visible(t, 30) for t in r.tags) or "none",
                 "On": formats.when(r.last_started_at, zone) if r.last_started_at else "none yet",
@@ -147,7 +147,11 @@ with components.page("worklist"):
         tags = sorted({t for r in rows for t in r.tags})
         tag = st.selectbox("Tag", tags, index=None, placeholder="any", width=180) if tags else None
         states = sorted({r.state for r in rows if r.state})
-        mood = st.selectbox("State", states, index=None, placeholder="any", width=200) if states else None
+        mood = (
+            st.selectbox("State", states, index=None, placeholder="any", width=260, format_func=formats.state)
+            if states
+            else None
+        )
         if st.button("New patient", key="new_patient"):
             new_patient()
     chosen = [

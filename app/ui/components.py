@@ -219,8 +219,11 @@ def model_note(model: ModelInfo | None, *, key: str = "banner") -> None:
             st.warning(f"{said}. {line}")
         else:
             st.caption(line, width="content")
-        with st.popover("Model card", type="tertiary", key=f"card-{key}"):
-            model_card(model.name)
+        card = st.popover("Model card", type="tertiary", key=f"card-{key}", on_change="rerun")
+        # only an open card is read: a page must show before any model is loaded
+        if card.open:
+            with card:
+                model_card(model.name)
 
 
 def model_card(name: str) -> None:
@@ -467,7 +470,7 @@ def sessions_table(rows: Sequence[SessionRow], measures: Sequence[str]) -> pd.Da
 def insight_title(card: Card) -> str:
     """Kind and measure of a card."""
     kind = wording.KINDS.get(card.insight.kind, card.insight.kind.capitalize())
-    measures = " and ".join(formats.name(m) for m in re.split(r"[~+,]|\bx\b", card.insight.measure) if m.strip())
+    measures = " and ".join(formats.name(m) for m in card.insight.measure.split("-"))
     return f"{kind} · {measures}"
 
 
@@ -507,7 +510,7 @@ def insight_card(card: Card, *, key: str, show_patient: bool = False, links: boo
             300,
         )
     )
-    if card.decided_at:
+    if card.decided_at and card.state != "seen":
         decided = f"{wording.INSIGHT_STATES.get(card.state, card.state)} on {formats.when(card.decided_at, zone)}"
         if card.reason:
             decided += f", reason: {card.reason}"
@@ -522,13 +525,10 @@ def insight_card(card: Card, *, key: str, show_patient: bool = False, links: boo
                 nav.link("patient", f"Timeline of {card.patient}", {state.PATIENT: card.patient})
 
 
-def history_chart(rows: Sequence[SessionRow], card: Card, baseline: Baseline | None, *, key: str) -> None:
+def history_chart(rows: Sequence[SessionRow], card: Card, name: str, baseline: Baseline | None, *, key: str) -> None:
     """The small chart of a card with its twin and export."""
-    name = card.insight.measure
-    if name not in MEASURE_UNITS:
-        return
     chart(
-        charts.history(rows, card, baseline, state.zone()),
+        charts.history(rows, card, name, baseline, state.zone()),
         key=key,
         title="",
         caption=f"{formats.name(name)} of {card.patient}, the session of the insight ringed; {state.zone().key}",

@@ -112,6 +112,13 @@ def reason(why: Reason | str | None) -> str:
     return f"not computed: {words}"
 
 
+def state(text: str) -> str:
+    """A session's state in words, or why it is not computed."""
+    if not text:
+        return "not computed: no session yet"
+    return reason(text) if text in wording.REASONS else visible(text, 120)
+
+
 def value(measure: Measure | None, *, unit: bool = True) -> str:
     """0.62 (0.48-0.74), 71.3 /min (70.1-72.6), or the reason in words."""
     if measure is None:

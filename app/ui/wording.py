@@ -24,17 +24,25 @@ REASONS: Mapping[str, str] = {
 }
 
 FLAGS: Mapping[str, str] = {
+    "gap": "gaps",
     "flat": "flat",
-    "clipped": "clipped",
-    "mains": "mains noise",
-    "noise": "noisy",
-    "missing": "samples missing",
-    "nan": "samples missing",
-    "gaps": "gaps",
-    "unit": "unit may be off by 1000",
-    "duplicate": "same as another channel",
-    "rate": "sampling rate doubtful",
-    "no_peaks": "no heart beats found",
+    "rail": "at the end of its range",
+    "amplitude": "too large",
+    "jump": "jumps",
+    "line": "mains hum",
+    "muscle": "muscle",
+    "lonely": "not related to its neighbours",
+    "duplicate": "copy of another channel",
+    "missing": "more than a fifth missing",
+    "volts": "may be in volts",
+    "no_beats": "no beats in places",
+    "shape": "beats that do not look alike",
+    "intervals": "implausible beat intervals",
+    "agreement": "detectors disagree on beats",
+    "rate": "heart rate outside 30-220 /min",
+    "microvolts": "may be in µV",
+    "low": "no contact",
+    "range": "outside the plausible range",
 }
 
 GRADES: Mapping[str, str] = {

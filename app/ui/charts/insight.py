@@ -18,9 +18,8 @@ from core.settings import MEASURE_UNITS
 LAST = 40
 
 
-def history(rows: Sequence[SessionRow], card: Card, baseline: Baseline | None, zone: ZoneInfo) -> go.Figure:
-    """Up to 40 sessions around the insight, its period shaded, its session ringed."""
-    name = card.insight.measure
+def history(rows: Sequence[SessionRow], card: Card, name: str, baseline: Baseline | None, zone: ZoneInfo) -> go.Figure:
+    """Up to 40 sessions of a measure around the insight, its period shaded, its session ringed."""
     stop = next((i for i, r in enumerate(rows) if r.session == card.insight.last_session), len(rows) - 1) + 6
     shown = [r for r in rows[max(0, stop - LAST) : stop] if name in r.measures]
     x = formats.local_ms([r.started_at for r in shown], zone)

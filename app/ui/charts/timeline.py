@@ -261,7 +261,9 @@ def _own_range(figure, lane, baseline, colour) -> None:
 
 def _marks(figure, lane, cards, points, height) -> None:
     """A diamond and the first letter of its kind above each point that a rule found something at."""
-    here = [c for c in cards if c.insight.measure == lane.title and c.insight.last_session in points][-MAX_MARKS:]
+    here = [c for c in cards if lane.title in c.insight.measure.split("-") and c.insight.last_session in points][
+        -MAX_MARKS:
+    ]
     here = [c for c in here if np.isfinite(points[c.insight.last_session][1])]
     if not here:
         return

@@ -1,0 +1,212 @@
+"""Every page, on an empty and on a filled site: no exception, no forbidden text, words where there is no number."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.ui import nav, wording
+from core.services import insights, jobs, sessions
+from core.settings import SAMPLES
+from tests.pages.conftest import IMPORTED, NOW, RECORDED, WRIST, open_page, texts
+
+SCRIPTS = sorted(entry.script.removesuffix(".py") for entry in nav.PAGES.values())
+FORBIDDEN = re.compile(r"\b(nan|NaN|None|NaT|Traceback|null|inf)\b|Exception")
+TABS = ("Overview", "Signals", "Windows", "Provenance")
+
+
+def check(at: AppTest) -> str:
+    """No exception and no forbidden word; returns the whole text."""
+    assert not at.exception, at.exception[0].value
+    found = texts(at)
+    bad = [t for t in found if FORBIDDEN.search(t) or t.strip() in ("-", "")]
+    assert not bad, bad[:5]
+    return "\n".join(found)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_page_shows_on_an_empty_site_and_says_what_it_is_not(script, empty):
+    text = check(open_page(script))
+    assert wording.FOOTER in text
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_page_shows_on_a_filled_site_without_a_subject(script, filled):
+    text = check(open_page(script))
+    assert wording.FOOTER in text
+
+
+@pytest.mark.parametrize("patient", [RECORDED, WRIST, IMPORTED])
+def test_the_timeline_of_every_kind_of_patient_shows(patient, filled):
+    text = check(open_page("patient", patient=patient))
+    assert patient in text
+    assert f"Is {patient} within their own range?" in text
+
+
+@pytest.mark.parametrize("tab", TABS)
+@pytest.mark.parametrize("patient", [RECORDED, WRIST, IMPORTED])
+def test_every_tab_of_every_kind_of_session_shows(patient, tab, filled):
+    session = sessions.history(filled, patient)[-1].session
+    text = check(open_page("session", session=session, tab=tab))
+    assert session in text
+
+
+def test_an_empty_worklist_offers_ways_on(empty):
+    at = open_page("worklist")
+    assert "No patients yet" in check(at)
+    assert any(b.label == "Load demo patients" for b in at.button)
+
+
+@pytest.mark.parametrize(
+    ("script", "params", "said"),
+    [
+        ("patient", {"patient": "P-9999"}, "Unknown patient"),
+        ("insights", {"patient": "P-9999"}, "Unknown patient"),
+        ("session", {"session": "P-0001/S-99"}, "cannot be shown"),
+        ("session", {"session": "nonsense"}, "cannot be shown"),
+        ("new_recording", {"job": "nope"}, "Unknown job"),
+        ("new_recording", {"draft": "../../etc/passwd"}, "no longer kept"),
+        ("jobs", {"job": "nope"}, "Unknown job"),
+    ],
+)
+def test_an_unknown_id_is_said_and_nothing_else_is_shown_in_its_place(script, params, said, filled):
+    text = check(open_page(script, **params))
+    assert said in text
+    assert "Heart rate" not in text
+
+
+def test_an_unknown_patient_never_shows_another(filled):
+    text = check(open_page("patient", patient="P-9999"))
+    for other in (RECORDED, WRIST, IMPORTED):
+        assert other not in text
+
+
+def test_what_is_not_computed_is_said_in_words(filled):
+    session = sessions.history(filled, WRIST)[-1].session
+    text = check(open_page("session", session=session, tab="Overview"))
+    assert "not computed" in text
+    assert wording.REASONS["missing_channel"] in text
+
+
+def test_the_demonstration_model_is_named_with_its_figure_wherever_its_numbers_stand(filled):
+    row = sessions.history(filled, RECORDED)[-1]
+    assert row.model is not None
+    for script, params in (("patient", {"patient": RECORDED}), ("session", {"session": row.session})):
+        text = check(open_page(script, **params))
+        assert wording.DEMONSTRATION[1:] in text
+        assert "(LOSO)" in text
+
+
+def test_one_session_is_a_first_measurement(filled):
+    assert "First measurement, nothing to compare with yet" in check(open_page("patient", patient=RECORDED))
+
+
+def test_a_baseline_that_is_learning_says_so(filled):
+    assert "learning: 1 of 10 sessions" in check(open_page("patient", patient=RECORDED))
+
+
+def test_a_range_without_sessions_says_when_the_last_one_was(filled):
+    text = check(open_page("patient", patient=IMPORTED, range="30d"))
+    assert "No sessions in this range" in text
+
+
+def test_opening_a_patient_makes_their_sessions_no_longer_new(filled):
+    from core.services import patients
+
+    assert next(r for r in patients.worklist(filled, now=NOW) if r.patient == IMPORTED).unread
+    open_page("patient", patient=IMPORTED)
+    assert not next(r for r in patients.worklist(filled, now=NOW) if r.patient == IMPORTED).unread
+
+
+def test_an_insight_is_acknowledged_and_the_decision_taken_back(filled):
+    card = insights.open_cards(filled, now=NOW, patient=IMPORTED)[0]
+    at = open_page("insights", patient=IMPORTED, insight=card.id)
+    check(at)
+    at.button(key="a").click().run()
+    check(at)
+    by_id = {c.id: c for c in insights.of_patient(filled, IMPORTED)}
+    assert by_id[card.id].state == "acknowledged"
+    undo = next(b for b in at.button if b.label == "Undo")
+    undo.click().run()
+    check(at)
+    assert {c.id: c for c in insights.of_patient(filled, IMPORTED)}[card.id].state in ("new", "seen")
+
+
+def test_an_insight_is_dismissed_only_with_a_reason(filled):
+    card = insights.open_cards(filled, now=NOW, patient=IMPORTED)[0]
+    at = open_page("insights", patient=IMPORTED, insight=card.id)
+    at.button(key="x").click().run()
+    assert any(r.label == "Reason" for r in at.radio)
+    assert insights.of_patient(filled, IMPORTED)
+
+
+def test_the_published_rules_are_shown_and_cannot_be_decided_on(filled):
+    at = open_page("insights", patient=IMPORTED, preset="published")
+    text = check(at)
+    assert "cannot be decided on" in text
+    for key in ("a", "s", "x"):
+        for button in at.button:
+            if button.key == key:
+                assert button.disabled
+
+
+def test_a_session_is_deleted_and_restored(filled):
+    session = sessions.history(filled, IMPORTED)[-1].session
+    at = open_page("session", session=session)
+    at.button(key="delete").click().run()
+    at.button(key="do_delete").click().run()
+    assert session not in {r.session for r in sessions.history(filled, IMPORTED)}
+    at = open_page("session", session=session)
+    assert "It can be restored" in check(at)
+    at.button(key="restore").click().run()
+    assert session in {r.session for r in sessions.history(filled, IMPORTED)}
+
+
+def test_a_recording_goes_through_the_four_steps_to_a_job(filled):
+    sample = SAMPLES / "simulated-eeg-ecg.edf"
+    at = open_page("new_recording")
+    at.file_uploader[0].set_value((sample.name, sample.read_bytes(), "application/octet-stream")).run()
+    check(at)
+    draft = at.query_params["draft"]
+    draft = draft[0] if isinstance(draft, list) else draft
+    assert sessions.draft(filled, draft).files[0].name == sample.name
+    for step in ("2", "3", "4"):
+        at = open_page("new_recording", draft=draft, step=step, patient="P-0077")
+        text = check(at)
+    assert "P-0077" in text
+    at.button(key="analyse").click().run()
+    check(at)
+    queued = jobs.recent(filled)[0]
+    assert queued.kind == "analyse"
+    assert queued.params["patient"] == "P-0077"
+    again = open_page("new_recording", job=queued.id)
+    assert "Leaving or reloading this page is safe" in check(again)
+
+
+def test_a_file_that_is_no_recording_is_refused_with_reason_and_code(filled, tmp_path):
+    at = open_page("new_recording")
+    at.file_uploader[0].set_value(("notes.edf", b"dear diary " * 100, "application/octet-stream")).run()
+    draft = at.query_params["draft"]
+    draft = draft[0] if isinstance(draft, list) else draft
+    text = check(open_page("new_recording", draft=draft, step="2", patient="P-0077"))
+    assert "E-" in text.replace("\\", "")
+    assert "Nothing was stored" in text
+
+
+def test_a_job_that_failed_says_why_and_can_be_tried_again(filled):
+    job = jobs.submit(filled, "analyse", {"draft": "0" * 16, "patient": "P-0078"}, label="x", now=NOW)
+    jobs.cancel(filled, job.id, now=NOW)
+    at = open_page("jobs", job=job.id)
+    check(at)
+    at.button(key="retry").click().run()
+    assert jobs.get(filled, job.id).state == "queued"
+
+
+def test_a_pseudonym_that_may_be_a_name_is_refused(filled):
+    at = open_page("worklist")
+    at.button(key="new_patient").click().run()
+    at.text_input[-2].set_value("Maria")
+    next(b for b in at.button if b.label == "Create patient").click().run()
+    assert "E\\-PSEUDONYM" in "\n".join(e.value for e in at.error)
