@@ -495,8 +495,8 @@ def history_lines(answer: Mapping) -> list[str]:
     for row in answer["sessions"]:
         both = {**row["predictions"], **row["markers"]}
         values = ", ".join(f"{name} {value_words(v)}" for name, v in both.items() if "not_computed" not in v)
-        usable = "" if row["usable_share"] is None else f", usable {share(row['usable_share'])}"
-        lines.append(f"  {row['session']}  {row['started_at']}  {row['status']}{usable}  {values}".rstrip())
+        source = "imported" if row["imported"] else f"{row['status']}, usable {share(row['usable_share'])}"
+        lines.append(f"  {row['session']}  {row['started_at']}  {source}  {values}".rstrip())
     return lines
 
 
@@ -542,9 +542,9 @@ def not_computed(value: Mapping) -> str:
     return f"not computed: {wording.REASONS.get(reason, reason)}"
 
 
-def share(value: float) -> str:
+def share(value: float | Mapping) -> str:
     """A share of 0-1 as per cent."""
-    return f"{value:.0%}"
+    return not_computed(value) if isinstance(value, Mapping) else f"{value:.0%}"
 
 
 def pair_lines(answer: Mapping) -> list[str]:

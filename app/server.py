@@ -200,7 +200,7 @@ def run_server(bound: socket.socket) -> None:
             proxy_headers=False,  # nobody stands in front while only this machine is served
             timeout_graceful_shutdown=ANSWER_END_S,
             ws="websockets-sansio",
-            ws_max_size=(settings().max_upload_mb + 1) * 2**20,
+            ws_per_message_deflate=False,  # costs time and saves nothing on one machine
         )
     )
     server.run(sockets=[bound])
