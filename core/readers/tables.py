@@ -7,7 +7,6 @@ error, not a dropped channel.
 from __future__ import annotations
 
 import csv as text_csv
-import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ _NULLS = ["", "NaN", "nan", "NAN", "NA", "N/A", "n/a", "null", "NULL", "None", "
 _NUMBER = re.compile(r"^\s*[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|inf|infinity|nan)\s*$", re.IGNORECASE)
 _COMMA_NUMBER = re.compile(r"^\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*$")
 _SAMPLE_ROWS = 200
+_HEAD_BYTES = 2 * 10**6
 _ALL_NUMBERS = "Every column but the time must hold numbers: remove the column, or export the signals alone."
 
 
@@ -50,8 +50,9 @@ def read_csv(files: Sequence[InputFile], options: Options | None = None) -> Reco
     options = options or Options()
     file = only(files)
     notices: list[Notice] = []
-    text, skipped = _text(file, notices)
-    sample = list(_first_lines(text, _SAMPLE_ROWS + 1))
+    raw, start, skipped = _text(file, notices)
+    head = raw[start : start + _HEAD_BYTES].decode("utf-8", "ignore").replace("\r\n", "\n")
+    sample = _first_lines(head if start + _HEAD_BYTES >= len(raw) else head.rpartition("\n")[0], _SAMPLE_ROWS + 1)
     if not sample:
         raise refuse("E-CSV-WORDS", file, "it holds no line of a table.", "Export the signals as a CSV table.")
     delimiter, decimal = _dialect(sample)
@@ -60,15 +61,20 @@ def read_csv(files: Sequence[InputFile], options: Options | None = None) -> Reco
     header = _has_header(rows, decimal)
     names = [c.strip() for c in rows[0]] if header else [f"column {i + 1}" for i in range(len(rows[0]))]
     if len(names) > MAX_COLUMNS:
-        raise _too_wide(file, len(names), text, header)
+        raise _too_wide(file, len(names), head, header)
     body = rows[1:] if header else rows
-    _words(file, names, body, delimiter, decimal, text)
+    _words(file, names, body, decimal)
     if not body:
         raise refuse("E-CSV-ROWS", file, "it has a header line and no rows of values.", "Export the signals again.")
     names, times = _named(names, body, notices)
     if not header:
         notices.append(Notice("W-COLUMNS", "The table has no line of column names; the columns are numbered."))
-    columns = _parsed(file, text, names, times, delimiter, decimal, header, skipped)
+    if header:
+        start, skipped = _next_line(raw, _past_blank(raw, start)), skipped + 1
+    in_words = times is not None and any(
+        clock.looks_like_time(r[names.index(times)]) for r in body[:1] if len(r) > names.index(times)
+    )
+    columns = _parsed(file, memoryview(raw)[start:], names, times, in_words, delimiter, decimal, skipped)
     if not header and times is None and len(names) > len(next(iter(columns.values()))):
         raise _turned(file, len(names), len(body))
     return _recording(columns, times, options, notices, file, "csv")
@@ -132,8 +138,8 @@ def _recording(
 
 
 # ---------------------------------------------------------------------------------------------------- CSV
-def _text(file: InputFile, notices: list[Notice]) -> tuple[str, int]:
-    """The file's text from the first line of its table on, and how many lines lie before it."""
+def _text(file: InputFile, notices: list[Notice]) -> tuple[bytes, int, int]:
+    """The file as UTF-8 without NUL, where its table starts, and how many lines lie before that."""
     path = Path(file.path)
     with path.open("rb") as stream:
         raw = stream.read(MAX_UNPACKED_BYTES + 1)
@@ -152,28 +158,38 @@ def _text(file: InputFile, notices: list[Notice]) -> tuple[str, int]:
             "Export it with a line per sample.",
         )  # fmt: skip
     try:
-        text = raw.decode("utf-8-sig")
+        raw.decode("utf-8")
     except UnicodeDecodeError as other:
         raise _encoding(file, "Latin-1 or Windows-1252") from other
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    start = text.lstrip().lower()[:200]
-    if start.startswith(("<!doctype", "<html", "<?xml")):
+    if b"\n" not in first and b"\r" in first:
+        # line ends of an old Macintosh
+        raw = raw.replace(b"\r", b"\n")
+    start = 3 if raw.startswith(b"\xef\xbb\xbf") else 0
+    if raw[start : start + 200].lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         raise refuse(
-            "E-WEB-PAGE",
-            file,
-            "this is a web page or XML, not a recording.",
+            "E-WEB-PAGE", file, "this is a web page or XML, not a recording.",
             "Download or export the recording itself again.",
-        )
-    skipped = 0
-    comments = 0
-    while text[:1] in ("#", "%", "\n"):
-        line, _, text = text.partition("\n")
-        comments += line[:1] in ("#", "%")
-        skipped += 1
+        )  # fmt: skip
+    skipped = comments = 0
+    while raw[start : start + 1] in (b"#", b"%", b"\n", b"\r"):
+        comments += raw[start : start + 1] in (b"#", b"%")
+        start, skipped = _next_line(raw, start), skipped + 1
     if comments:
         notices.append(Notice("W-COMMENTS", f"{comments} comments before the table were passed over."))
-    return text, skipped
+    return raw, start, skipped
+
+
+def _next_line(raw: bytes, start: int) -> int:
+    """Where the line after the one at ``start`` begins."""
+    end = raw.find(b"\n", start)
+    return len(raw) if end < 0 else end + 1
+
+
+def _past_blank(raw: bytes, start: int) -> int:
+    """The first line from ``start`` on that is not blank."""
+    while start < len(raw) and not raw[start : _next_line(raw, start)].strip():
+        start = _next_line(raw, start)
+    return start
 
 
 def _is_wide(raw: bytes) -> bool:
@@ -223,7 +239,7 @@ def _has_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
     return any(not _is_number(c, decimal) and not clock.looks_like_time(c) for c in rows[0])
 
 
-def _words(file: InputFile, names: list[str], body: list[list[str]], delimiter: str, decimal: str, text: str) -> None:
+def _words(file: InputFile, names: list[str], body: list[list[str]], decimal: str) -> None:
     """Refuse a table without numbers, and one that lies on its side."""
     cells = [c for row in body for c in row if c.strip()]
     numbers = sum(_is_number(c, decimal) for c in cells)
@@ -248,8 +264,8 @@ def _turned(file: InputFile, n_columns: int, n_rows: int) -> Refused:
     )  # fmt: skip
 
 
-def _too_wide(file: InputFile, n_columns: int, text: str, header: bool) -> Refused:
-    n_rows = len(_first_lines(text, 600))
+def _too_wide(file: InputFile, n_columns: int, head: str, header: bool) -> Refused:
+    n_rows = len(_first_lines(head, 600))
     if n_rows < 600 and not header:
         return _turned(file, n_columns, n_rows)
     return refuse(
@@ -288,30 +304,26 @@ def unique(names: Sequence[str], notices: list[Notice]) -> list[str]:
 
 def _parsed(
     file: InputFile,
-    text: str,
+    body: memoryview,
     names: list[str],
     times: str | None,
+    in_words: bool,
     delimiter: str,
     decimal: str,
-    header: bool,
-    skipped: int,
+    offset: int,
 ) -> dict[str, np.ndarray | list[str]]:
     """The table's columns; the message of a refusal names column and line."""
     import pyarrow as pa
     from pyarrow import csv
 
-    first = next(iter(_first_lines(text.partition("\n")[2] if header else text, 1)), "")
-    cells = next(text_csv.reader([first], delimiter=delimiter), [])
-    in_words = (
-        times is not None and len(cells) > names.index(times) and clock.looks_like_time(cells[names.index(times)])
-    )
     keys = [str(i) for i in range(len(names))]
-    kinds = {k: pa.string() if in_words and n == times else pa.float64() for k, n in zip(keys, names, strict=True)}
-    body = text.partition("\n")[2] if header else text
-    offset = skipped + header
+    kinds = dict.fromkeys(keys, pa.float32())
+    if times is not None:
+        # an epoch in float32 would be off by minutes
+        kinds[keys[names.index(times)]] = pa.string() if in_words else pa.float64()
     try:
         table = csv.read_csv(
-            io.BytesIO(body.encode()),
+            pa.BufferReader(pa.py_buffer(body)),
             read_options=csv.ReadOptions(use_threads=False, column_names=keys),
             parse_options=csv.ParseOptions(delimiter=delimiter),
             convert_options=csv.ConvertOptions(
