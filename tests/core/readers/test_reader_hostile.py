@@ -19,16 +19,72 @@ from tests.conftest import ROOT, missing
 
 FORMATS = "edf,bdf,brainvision,csv,parquet,e4"
 # the corpus of the formats in hand; a case is looked up by name so that pytest can list it
-CASES = """
-edf_control edf_empty edf_head_cut edf_sighead_cut edf_body_cut edf_records_1e8 edf_records_minus1
-edf_records_zero edf_duration_zero edf_spr_zero edf_spr_1e8 edf_dup_names edf_phys_inverted edf_phys_equal
-edf_dig_equal edf_signals_9999 edf_signals_neg edf_text_number edf_date_99 edf_latin1_name edf_html_name
-edf_flat edf_is_png bdf_control bdf_cut_sample bdf_edf_body bv_control bv_traversal bv_absolute bv_no_data
-bv_rate_zero bv_chan_1e6 bv_odd_size csv_control csv_formula csv_html csv_nan_inf csv_ragged csv_nul csv_utf16
-csv_one_line csv_wide csv_dup_cols csv_time_back csv_time_const csv_head_only csv_words csv_gz_inside
-pq_control pq_footer_cut pq_footer_2g pq_rows_1e12 pq_page_2g pq_other_file pq_html_name e4_control
-e4_traversal e4_symlink e4_bomb e4_bomb_lies e4_nested e4_no_eda e4_rate_zero e4_many
-""".split()
+CASES = [
+    "edf_control",
+    "edf_empty",
+    "edf_head_cut",
+    "edf_sighead_cut",
+    "edf_body_cut",
+    "edf_records_1e8",
+    "edf_records_minus1",
+    "edf_records_zero",
+    "edf_duration_zero",
+    "edf_spr_zero",
+    "edf_spr_1e8",
+    "edf_dup_names",
+    "edf_phys_inverted",
+    "edf_phys_equal",
+    "edf_dig_equal",
+    "edf_signals_9999",
+    "edf_signals_neg",
+    "edf_text_number",
+    "edf_date_99",
+    "edf_latin1_name",
+    "edf_html_name",
+    "edf_flat",
+    "edf_is_png",
+    "bdf_control",
+    "bdf_cut_sample",
+    "bdf_edf_body",
+    "bv_control",
+    "bv_traversal",
+    "bv_absolute",
+    "bv_no_data",
+    "bv_rate_zero",
+    "bv_chan_1e6",
+    "bv_odd_size",
+    "csv_control",
+    "csv_formula",
+    "csv_html",
+    "csv_nan_inf",
+    "csv_ragged",
+    "csv_nul",
+    "csv_utf16",
+    "csv_one_line",
+    "csv_wide",
+    "csv_dup_cols",
+    "csv_time_back",
+    "csv_time_const",
+    "csv_head_only",
+    "csv_words",
+    "csv_gz_inside",
+    "pq_control",
+    "pq_footer_cut",
+    "pq_footer_2g",
+    "pq_rows_1e12",
+    "pq_page_2g",
+    "pq_other_file",
+    "pq_html_name",
+    "e4_control",
+    "e4_traversal",
+    "e4_symlink",
+    "e4_bomb",
+    "e4_bomb_lies",
+    "e4_nested",
+    "e4_no_eda",
+    "e4_rate_zero",
+    "e4_many",
+]
 # these are run apart, as in the product; for the others that is tested enough, and 0.3 s each is saved
 APART = {"memory", "time", "crash", "code"}
 
