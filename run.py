@@ -22,7 +22,7 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 def set_up(*, dev: bool) -> None:
     """Make the virtual environment and install what is missing; at once when nothing is."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs this may have an older one
         sys.exit("Affectline needs Python 3.11 or newer.")
     name = "requirements-dev.txt" if dev else "requirements.txt"
     wanted = digest("requirements.txt", "constraints.txt", "pyproject.toml", *([name] if dev else []))
