@@ -77,18 +77,20 @@ def normalised(
     Raises
     ------
     NoBaseline
-        In mode ``baseline``, when a type that can be used has less than 5 s of valid baseline.
+        In mode ``baseline``, when one of ``types`` (default: EEG and ECG) can be used but has less than 5 s of valid
+        baseline.
     Refused
         When the baseline was recorded at another sampling rate.
     """
-    chosen = tuple(t for t in (filtered.types if types is None else types) if t in SCALE_FLOOR)
+    needed = ("eeg", "ecg") if types is None else tuple(types)
+    chosen = tuple(t for t in (filtered.types if types is None else needed) if t in SCALE_FLOOR)
     scaled: dict[int, Signal] = {}
     for type_ in chosen:
         signals = filtered.of_type(type_)
         if not signals:
             continue
         if pipeline.norm_mode == "baseline":
-            pools = _baseline_pools(filtered, quality, type_, baseline, baseline_quality)
+            pools = _baseline_pools(filtered, quality, type_, baseline, baseline_quality, type_ in needed)
         else:
             pools = [_own_pool(s, quality) for s in signals]
         moments = [_moments(pool, pipeline.norm_robust) for pool in pools]
@@ -134,7 +136,12 @@ def _own_pool(signal: Signal, quality: Quality) -> np.ndarray:
 
 
 def _baseline_pools(
-    recording: Recording, quality: Quality, type_: str, baseline: Recording | None, judged: Quality | None
+    recording: Recording,
+    quality: Quality,
+    type_: str,
+    baseline: Recording | None,
+    judged: Quality | None,
+    insist: bool,
 ) -> list[np.ndarray]:
     """Valid baseline samples of each channel of a type."""
     signals = recording.of_type(type_)
@@ -144,9 +151,9 @@ def _baseline_pools(
         pools = _from_annotations(signals, recording, quality)
     bad = quality.bad_names(type_)
     verdict = quality.of(type_)
-    needed = [p.size / s.sfreq for p, s in zip(pools, signals, strict=True) if s.name not in bad]
+    valid_s = [p.size / s.sfreq for p, s in zip(pools, signals, strict=True) if s.name not in bad]
     can_be_used = verdict is not None and bool(verdict.usable.any())
-    if can_be_used and max(needed, default=0.0) < BASELINE_S - 1e-6:
+    if insist and can_be_used and max(valid_s, default=0.0) < BASELINE_S - 1e-6:
         raise NoBaseline(f"{type_}: less than {BASELINE_S:g} s of valid baseline")
     return [p if p.size / s.sfreq >= BASELINE_S - 1e-6 else p[:0] for p, s in zip(pools, signals, strict=True)]
 

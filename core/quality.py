@@ -55,7 +55,9 @@ TEMP_RANGE_C = (15.0, 45.0)
 ACC_RANGE_G = 16.0
 SLOW_FLAT_RUN_S, SLOW_FLAT_SAMPLES = 2.0, 5
 RAIL_RUN_S = 0.1
-PULSE_COVER = 0.5  # share of a window that lies between plausible pulses
+# a window shows pulses where a fifth of it (stress.md: "no reading" below 20 %) lies between two pulses that resemble
+# the median one; on 27 wrists 59-96 % of the windows do so, of white noise 18 %, of brown noise 43 %
+PULSE_COVER, PULSE_LIKENESS = 0.2, 0.6
 
 _BLOCKING = ("gap", "flat", "rail")
 _OTHERS = ("amplitude", "jump", "line", "muscle")
@@ -71,7 +73,7 @@ _WORDS = {
     "duplicate": "is a copy of another channel",
     "missing": "is missing for more than a fifth of the time",
     "volts": "has values below 0.001: is it in volts?",
-    "no_beats": "shows no beats in places",
+    "no_beats": "shows no beats",
     "shape": "has beats that do not look alike",
     "intervals": "has implausible intervals between beats",
     "agreement": "has beats on which two detectors disagree",
@@ -567,14 +569,16 @@ def _eda(verdict: _Verdict, part: _Cut) -> None:
 
 
 def _ppg(verdict: _Verdict, part: _Cut) -> None:
-    """A window is of use where half of it lies between plausible pulses."""
+    """Flag windows without plausible pulses that look alike."""
     x = np.where(part.gap, np.nan, part.filled)
     sfreq = verdict.signal.sfreq
     found = beats.detect_pulses(x, sfreq)
     held = np.zeros(len(x), dtype=bool)
-    for start, end, fine in zip(found[:-1], found[1:], np.isfinite(beats.clean_rr(found)), strict=True):
-        if fine:
-            held[int(start * sfreq) : int(end * sfreq)] = True
+    if len(found) > 1:
+        alike = beats.likeness(beats.pulse_wave(x, sfreq), found, sfreq, beats.PULSE_HALF_S) >= PULSE_LIKENESS
+        fine = np.isfinite(beats.clean_rr(found)) & alike[:-1] & alike[1:]
+        for i in np.flatnonzero(fine):
+            held[int(found[i] * sfreq) : int(found[i + 1] * sfreq)] = True
     counts = grid.count_in(held, part.start, part.n)
     verdict.mark("no_beats", _spread(counts < PULSE_COVER * part.n, part, verdict))
 

@@ -214,9 +214,9 @@ def plausible(beats_s: np.ndarray) -> np.ndarray:
     return (rr_ms >= RR_MS[0]) & (rr_ms <= RR_MS[1])
 
 
-def likeness(x: np.ndarray, beats_s: np.ndarray, sfreq: float) -> np.ndarray:
+def likeness(x: np.ndarray, beats_s: np.ndarray, sfreq: float, half_s: float = BEAT_HALF_S) -> np.ndarray:
     """Correlation of each beat with the median beat, shape (n_beats,); NaN for beats cut by the ends or a gap."""
-    half = max(2, round(BEAT_HALF_S * sfreq))
+    half = max(2, round(half_s * sfreq))
     at = np.rint(np.asarray(beats_s) * sfreq).astype(np.int64)
     whole = (at >= half) & (at < len(x) - half)
     out = np.full(len(at), np.nan)
@@ -247,7 +247,14 @@ PPG_BAND_HZ = (0.5, 8.0)
 PULSE_S, PULSE_BEAT_S = 0.111, 0.667
 PULSE_OFFSET, PULSE_LEVEL_S = 0.02, 10.0
 PULSE_DELAY_S = 0.3
+# half a pulse around its peak for its shape, s
+PULSE_HALF_S = 0.35
 SLOWEST_PPG_HZ = 8.0
+
+
+def pulse_wave(x: np.ndarray, sfreq: float) -> np.ndarray:
+    """A PPG in the band of its pulses, shape (n_times,); NaN in long gaps."""
+    return bandpass(np.asarray(x, dtype=np.float64), sfreq, *PPG_BAND_HZ, order=3)
 
 
 def detect_pulses(x: np.ndarray, sfreq: float) -> np.ndarray:
@@ -270,7 +277,7 @@ def detect_pulses(x: np.ndarray, sfreq: float) -> np.ndarray:
     """
     if sfreq < SLOWEST_PPG_HZ or len(x) < SHORTEST_STRETCH_S * sfreq:
         return np.empty(0)
-    filtered = bandpass(np.asarray(x, dtype=np.float64), sfreq, *PPG_BAND_HZ, order=3)
+    filtered = pulse_wave(x, sfreq)
     if not np.isfinite(filtered).any():
         return np.empty(0)
     filtered[~np.isfinite(filtered)] = 0.0
