@@ -119,11 +119,7 @@ def test_pages_and_answers_carry_the_security_headers_and_metrics_are_closed(ser
         headers = httpx.get(served.url + path).headers
         assert headers["x-content-type-options"] == "nosniff" and headers["x-frame-options"] == "SAMEORIGIN"
         policy = headers["content-security-policy"]
-        assert (
-            "default-src 'self'" in policy
-            and "http" not in policy
-            and "unsafe-eval'" not in policy.replace("wasm-", "")
-        )
+        assert "default-src 'self'" in policy and "://" not in policy and "'unsafe-eval'" not in policy
     for path in ("/_stcore/metrics", "/_stcore/agent/openapi.json"):
         assert httpx.get(served.url + path).status_code == 404
 
@@ -146,7 +142,7 @@ def test_the_inline_script_of_the_page_is_the_one_the_policy_allows(served):
 def weeks(client, served, tmp_path_factory):
     """53 sessions of P-0100 measured elsewhere, one a day until yesterday; the last one stands out."""
     path = tmp_path_factory.mktemp("weeks") / "weeks.csv"
-    first = datetime.now(UTC).replace(hour=10, minute=0, second=0, microsecond=0) - timedelta(days=53)
+    first = datetime.now(UTC).replace(microsecond=0) - timedelta(days=53) + timedelta(hours=1)
     lines = [
         f"P-0100,{(first + timedelta(days=k)).isoformat()},heart_rate,{60 + (k * 7 % 5) / 4 + 35 * (k == 52)}"
         for k in range(53)

@@ -66,7 +66,8 @@ def test_the_session_is_found_in_history_profile_summary_stats_and_by_its_id(cli
 def test_the_command_line_prints_the_same_session(client, predicted, served):
     done = affectline(served.data_dir, "history", "P-0042", "--json")
     rows = {row["session"]: row for row in json.loads(done.stdout)["sessions"]}
-    assert rows["P-0042/S-01"]["markers"] == predicted["markers"]
+    computed = {name: value for name, value in predicted["markers"].items() if "value" in value}
+    assert computed and computed.items() <= rows["P-0042/S-01"]["markers"].items()
 
 
 def test_the_same_arrays_twice_are_stored_once(client, predicted, example):
