@@ -26,7 +26,7 @@ from core.storage import sessions as session_rows
 from core.storage.blobs import CHUNK, SPARE, sha256
 from core.storage.records import label
 from core.storage.store import Store
-from core.types import Annotation, BadSpan, Grade, InputFile, Notice, Pipeline, Quality, Reason, Recording
+from core.types import Annotation, BadSpan, Grade, InputFile, Notice, Quality, Reason, Recording
 
 Mapped = Mapping[str, Mapping[str, str]]
 
@@ -191,7 +191,9 @@ def inspect(
     settings_used = pipeline.site_pipeline(chosen.pipeline if chosen else None)
     verdict = quality.assess(recording, settings_used)
     required = tuple(chosen.required) if chosen else None
-    why_not = _why_not(recording, verdict)
+    why_not = _why_not(recording)
+    installed = bundles.available()
+    without = Reason.MISSING_CHANNEL if installed else Reason.NO_MODEL
     return Inspection(
         started_at=recording.started_at,
         duration_s=recording.duration_s,
@@ -208,8 +210,8 @@ def inspect(
         usable_share=stored.usable_share(verdict, required),
         quality=stored.quality_json(verdict, recording, required) | {"types": stored.types_json(verdict)},
         notices=recording.notices,
-        models=tuple(_model(b, b.fits(recording)) for b in bundles.available()),
-        not_computed=_expected(recording, verdict, settings_used, chosen),
+        models=tuple(_model(b, b.fits(recording)) for b in installed),
+        not_computed=_expected(recording, verdict, chosen, without),
         known_session=_known(store, files, patient),
         can_run=not why_not,
         why_not=why_not,
@@ -226,7 +228,7 @@ def _model(bundle, fits: bool) -> dict:
     }  # fmt: skip
 
 
-def _why_not(recording: Recording, verdict: Quality) -> str:
+def _why_not(recording: Recording) -> str:
     """Why these files cannot be analysed, "" when they can."""
     if recording.duration_s < MIN_DURATION_S:
         return f"The recording is {recording.duration_s:.1f} s long; at least {MIN_DURATION_S:g} s are needed."
@@ -235,7 +237,7 @@ def _why_not(recording: Recording, verdict: Quality) -> str:
     return ""
 
 
-def _expected(recording: Recording, verdict: Quality, pipeline: Pipeline, bundle) -> dict[str, str]:
+def _expected(recording: Recording, verdict: Quality, bundle, without: Reason) -> dict[str, str]:
     """Measures that will not be computed, and why: too short, poor, or a channel that is not there."""
     from core.markers import MARKERS
     from core.pipeline import CORE_TARGETS
@@ -243,7 +245,7 @@ def _expected(recording: Recording, verdict: Quality, pipeline: Pipeline, bundle
     found: dict[str, str] = {}
     targets = bundle.targets if bundle else CORE_TARGETS
     if bundle is None:
-        found |= dict.fromkeys(targets, str(Reason.MISSING_CHANNEL))
+        found |= dict.fromkeys(targets, str(without))
     elif verdict.grade(tuple(bundle.required)) is Grade.POOR:
         found |= dict.fromkeys(targets, str(Reason.LOW_QUALITY))
     for name, (types, *_) in MARKERS.items():

@@ -158,7 +158,8 @@ def _insights(tx: Transaction, found: Sequence[Any]) -> pd.DataFrame:
                 pseudonym, str(r.id), r.kind, r.measure, r.session, r.severity, r.text, r.value, r.reference, r.n,
                 r.expected_by_chance, started_at, r.last_session, r.low, r.high, r.p, r.q,
                 _why(None, r.low, r.high, r.p, r.q), r.preset, r.rule, r.model or NO_MODEL, r.period_start,
-                r.period_end, r.weight, r.state, last.who if last else "nobody", last.at.isoformat() if last else "not decided",
+                r.period_end, r.weight, r.state, last.who if last else "nobody",
+                last.at.isoformat() if last else "not decided",
                 last.reason if last and last.reason else "none",
             )
         )  # fmt: skip

@@ -25,7 +25,7 @@ from core.storage.records import (
     parse_label,
 )
 from core.storage.store import Transaction
-from core.types import Measure, ModelInfo, Quality, Reason, Recording, State
+from core.types import Grade, Measure, ModelInfo, Quality, Reason, Recording, State, TypeQuality
 
 Json = dict[str, Any]
 
@@ -76,10 +76,18 @@ def unpack(data: bytes) -> np.ndarray:
 
 def usable_share(quality: Quality, types: Iterable[str] | None = None) -> float:
     """Usable share 0-1: the worst of the types a model requires, without a model the best present."""
+    shares = {t.type: _share(quality, t) for t in quality.types}
     if types is not None:
-        found = [quality.of(t) for t in types]
-        return min((t.usable_share if t else 0.0 for t in found), default=0.0)
-    return max((t.usable_share for t in quality.types), default=0.0)
+        return min((shares.get(t, 0.0) for t in types), default=0.0)
+    return max(shares.values(), default=0.0)
+
+
+def _share(quality: Quality, one: TypeQuality) -> float:
+    """Share of usable windows; where too many channels are left out, of what all its channels could have given."""
+    if one.grade is not Grade.POOR:
+        return float(one.usable_share)
+    channels = [s.usable_share for s in quality.signals if s.type == one.type]
+    return float(min(one.usable_share, sum(channels) / len(channels)))
 
 
 def channels_json(quality: Quality, recording: Recording) -> list[Json]:

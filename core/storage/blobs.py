@@ -94,6 +94,14 @@ class Blobs:
         filesystem, root = self._remote()
         return filesystem.exists(f"{root}/{digest}")
 
+    def wrong(self, digest: str) -> str:
+        """What is wrong with the bytes that should have a hash; "" when they have it."""
+        try:
+            path = self.fetch(digest)
+        except NotFound:
+            return "the original file is missing"
+        return "" if sha256(path) == digest else "the original file changed"
+
     def check_space(self, size: int) -> None:
         """Refuse before a disk fills up: three times the upload and 200 MB must be free."""
         self.data_dir.mkdir(parents=True, exist_ok=True)

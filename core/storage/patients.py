@@ -56,6 +56,11 @@ def touch(tx: Transaction, patient_id: int, now: datetime) -> None:
     tx.change(t.patient, patient_id, updated_at=now)
 
 
+def numbers_given(tx: Transaction, patient_id: int) -> int:
+    """How many session numbers a patient was ever given."""
+    return tx.value(select(t.patient.c.next_session - 1).where(t.patient.c.id == patient_id)) or 0
+
+
 def take_number(tx: Transaction, patient_id: int) -> int:
     """The next session number of a patient; a number is given once."""
     statement = (

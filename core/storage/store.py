@@ -106,6 +106,11 @@ class Store:
         self._open = threading.local()
         migrations.upgrade(self._engine)
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether the database lives in this process only."""
+        return self._turn is not None
+
     @classmethod
     def open(cls, url: str | None = None) -> Store:
         """Open a database, bring it to the newest revision and sweep away what a crash left half written."""
