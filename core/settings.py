@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 MODELS_SHIPPED = ROOT / "data" / "models"
 SAMPLES = ROOT / "data" / "samples"
 VERSION = "0.1.0"
+# said wherever a number of a demonstration model is shown (design 3)
+DEMONSTRATION = "demonstration model, trained on simulated signals: these numbers carry no meaning for a person"
 
 
 class Settings(BaseSettings):

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from pydantic import BaseModel
+
 from core.errors import NotFound, Refused
 from core.evaluation import leak_audit, loso, splits
 from core.evaluation.table import Progress, WindowTable, window_table
 from core.models import MODELS
-from core.models.bundle import DEMONSTRATION, Card, LeakAudit, pipeline_dict
-from core.settings import EPOC_14
+from core.models.bundle import Card, LeakAudit, pipeline_dict
+from core.settings import DEMONSTRATION, EPOC_14
 from core.studies import folder
 from core.types import Pipeline, Study
 
@@ -46,6 +48,8 @@ def train(
     (Card, dict)
         The card, without the hashes of files that are not yet written, and an estimator per target.
     """
+    from threadpoolctl import threadpool_limits
+
     check(study, targets, model, types)
     said = progress or (lambda share, text: None)
     table = window_table(study, pipeline, types, lambda share, text: said(0.6 * share, text))
@@ -56,22 +60,23 @@ def train(
         raise Refused("E-LABELS", f"all trials lie on one side of the cut of {', '.join(flat)}", study.name)
     folds = list(splits.loso(table.subject, seed))
     described, evaluations, calibrations, premiums, scores, checked, estimators = {}, {}, {}, {}, {}, [], {}
-    for i, target in enumerate(targets):
-        said(0.6 + 0.4 * i / len(targets), f"leaving one subject out: {target}")
-        evaluations[target], calibrations[target], found = loso.evaluate(table, target, model, folds, seed)
-        premiums[target], scores[target] = leak_audit.premium(table, target, model, found, seed)
-        checked += [
-            c.model_copy(update={"name": f"{target}: {c.name}"})
-            for c in leak_audit.checks(table, target, model, folds, seed)
-        ]
-        by, threshold = loso.fit_calibration(found.raw, table.high[target], table.unit)
-        estimators[target] = MODELS[model](seed).fit(table.x, table.high[target])
-        lowest, highest, cut = study.targets[target]
-        described[target] = {
-            "orientation": "high_is_1", "lowest": lowest, "highest": highest, "cut": cut,
-            "calibrator": by, "threshold": threshold,
-        }  # fmt: skip
-    card = Card.model_validate(
+    with threadpool_limits(1):  # sums in one order: the same numbers every time
+        for i, target in enumerate(targets):
+            said(0.6 + 0.4 * i / len(targets), f"leaving one subject out: {target}")
+            evaluations[target], calibrations[target], found = loso.evaluate(table, target, model, folds, seed)
+            premiums[target], scores[target] = leak_audit.premium(table, target, model, found, seed)
+            checked += [
+                c.model_copy(update={"name": f"{target}: {c.name}"})
+                for c in leak_audit.checks(table, target, model, folds, seed)
+            ]
+            by, threshold = loso.fit_calibration(found.raw, table.high[target], table.unit)
+            estimators[target] = MODELS[model](seed).fit(table.x, table.high[target])
+            lowest, highest, cut = study.targets[target]
+            described[target] = {
+                "orientation": "high_is_1", "lowest": lowest, "highest": highest, "cut": cut,
+                "calibrator": by, "threshold": threshold,
+            }  # fmt: skip
+    card = _rounded(
         {
             "name": name,
             "version": "1",
@@ -96,6 +101,21 @@ def train(
     )
     said(1.0, "done")
     return card, estimators
+
+
+def _rounded(content: dict[str, Any]) -> Card:
+    """The card with its numbers to six decimals: what lies behind them differs between processors."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, float):
+            return round(value, 6)
+        if isinstance(value, dict):
+            return {key: plain(part) for key, part in value.items()}
+        if isinstance(value, list):
+            return [plain(part) for part in value]
+        return plain(value.model_dump()) if isinstance(value, BaseModel) else value
+
+    return Card.model_validate(plain(content))
 
 
 def check(study: Study, targets: Sequence[str], model: str, types: tuple[str, ...]) -> None:

@@ -22,12 +22,9 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from core.errors import AffectlineError
-from core.settings import MODELS_SHIPPED, settings
+from core.settings import DEMONSTRATION, MODELS_SHIPPED, settings
 from core.types import ModelInfo, Pipeline, Recording
 
-DEMONSTRATION = (
-    "demonstration model, trained on simulated signals: these numbers carry no meaning for a person"  # design 3
-)
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 # types that skops may build beside its own defaults; nothing else is ever trusted
 TRUSTED = ("numpy.dtype",)

@@ -12,7 +12,7 @@ import numpy as np
 from core.errors import NotFound
 from core.services import detection
 from core.services.insights import insight_json
-from core.settings import MEASURE_UNITS, PREDICTIONS
+from core.settings import DEMONSTRATION, MEASURE_UNITS, PREDICTIONS
 from core.storage import insights as insight_rows
 from core.storage import sessions as rows
 from core.storage.records import (
@@ -136,7 +136,7 @@ def _channel(stored: Mapping[str, Any]) -> Json:
 
 
 def stored_quality_json(analysis: AnalysisRecord, quality: QualityRecord | None) -> Json:
-    """``quality`` of the contract from what is stored."""
+    """``quality`` of the contract from what is stored, and ``types``: the verdict on each channel type."""
     if quality is None or analysis.usable_share is None:
         return {"not_computed": str(Reason.NOT_SUPPORTED)}
     return {
@@ -147,19 +147,23 @@ def stored_quality_json(analysis: AnalysisRecord, quality: QualityRecord | None)
     }
 
 
+def _without_types(quality: Json) -> Json:
+    return {key: value for key, value in quality.items() if key != "types"}
+
+
 # --- measures, model and state
 
 
 def measure_json(measure: Measure) -> Json:
-    """One prediction or marker of the contract; an interval where there is one."""
+    """One prediction or marker of the contract; an imported prediction may lack its interval."""
     if measure.value is None:
         return {"not_computed": str(measure.reason or Reason.NOT_SUPPORTED)}
+    if measure.kind == "marker":
+        return {"value": measure.value, "unit": measure.unit}
     between = {}
     if measure.low is not None and measure.high is not None:
         between = {"low": measure.low, "high": measure.high}
-    if measure.kind == "prediction":
-        return {"p_high": measure.value, **between, "label": measure.label or "Unsure"}
-    return {"value": measure.value, "unit": measure.unit, **between}
+    return {"p_high": measure.value, **between, "label": measure.label or "Unsure"}
 
 
 def measures_json(measures: Iterable[Measure], *, recorded: bool) -> Json:
@@ -184,8 +188,13 @@ def model_json(info: ModelInfo | None) -> Json | None:
         "version": info.version,
         "basis": info.basis,
         "balanced_accuracy": {"not_computed": str(Reason.TOO_FEW)} if accuracy is None else accuracy,
-        "demonstration": info.demonstration,
     }
+
+
+def _about_model(info: ModelInfo | None) -> list[Json]:
+    if info is None or not info.demonstration:
+        return []
+    return [{"code": "W-DEMONSTRATION", "text": f"{DEMONSTRATION[0].upper()}{DEMONSTRATION[1:]}."}]
 
 
 def state_json(state: State | Reason) -> Json:
@@ -206,21 +215,18 @@ def session_json(tx: Transaction, pseudonym: str, session: SessionRecord, analys
     found = insight_rows.of_session(tx, session.id)
     return {
         "session": label(pseudonym, session.number),
-        "started_at": session.started_at.isoformat(),
         "status": analysis.status,
         "reasons": list(analysis.reasons),
-        "warnings": list(session.warnings),
-        "quality": stored_quality_json(analysis, rows.quality(tx, analysis.id)),
+        "warnings": [*session.warnings, *_about_model(analysis.info)],
+        "quality": _without_types(stored_quality_json(analysis, rows.quality(tx, analysis.id))),
         "model": model_json(analysis.info),
         **measures_json(measures, recorded=not session.imported),
         "state": analysis.state,
         "n_windows": analysis.n_windows,
         "insights": [insight_json(str(r.id), detection.as_insight(r)) for r in found],
-        "imported": session.imported,
         "provenance": {
             "files": files_json(rows.files(tx, session.id)),
             "pipeline_hash": analysis.pipeline_hash,
             "code_version": analysis.code_version,
-            "analysed_at": analysis.created_at.isoformat(),
         },
     }
