@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import socket
@@ -151,7 +152,9 @@ def at_home() -> None:
 
 
 def leave(*_: object) -> None:
-    """End on a signal by leaving every ``with`` block."""
+    """End on a signal by leaving every ``with`` block; helpers of the demo that are waited for there end first."""
+    for child in multiprocessing.active_children():
+        child.terminate()
     raise SystemExit(0)
 
 

@@ -110,3 +110,25 @@ def test_it_serves_from_any_folder(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(tmp_path / "here")
+
+
+@needs_proc
+def test_a_first_start_can_be_ended_while_the_demo_patients_load(tmp_path):
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    log = data_dir / "serve.log"
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app", "serve", "--port", "0"],
+            cwd=ROOT, env=environment(data_dir, AFFECTLINE_DEMO="1"), stdout=out, stderr=out, start_new_session=True,
+        )  # fmt: skip
+    try:
+        assert wait_until(lambda: "Demo patients" in log.read_text(), 60), log.read_text()
+        family = children(process.pid)
+        process.terminate()
+        assert process.wait(10) == 0
+        assert wait_until(lambda: not any(map(alive, family)), 2)
+        assert "Traceback" not in log.read_text()
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)

@@ -172,7 +172,8 @@ def message(stored: Mapping[str, Any]) -> str:
     """What a person must know beside the numbers."""
     lead = "Stored." if stored["status"] == "ok" else f"Stored; {wording.STATUS['abstained']}."
     model = stored["model"]
-    basis = f" Model {version(model)}, trained on {model['basis']}." if model else ""
-    if model and "simulated" in model["basis"]:
-        basis += f" It is a {wording.DEMONSTRATION}."
+    basis = ""
+    if model:
+        simulated = "simulated" in model["basis"]
+        basis = f" {version(model)}: {wording.DEMONSTRATION if simulated else 'trained on ' + model['basis']}."
     return f"{lead}{basis} {schemas.NOTICE}"
