@@ -1,7 +1,7 @@
 """Recording -> Quality: which channels and windows can be trusted, and why not, in plain words.
 
-Rules and numbers are those of requirements d4 unless a line says otherwise. Windows of all types lie on one grid
-over the whole recording; a signal type is graded over the windows in which it was recorded at all.
+Rules and numbers are those of requirements d4 unless a line says "own". Windows of all types lie on one grid over the
+whole recording; a signal type is graded over the windows in which it was recorded at all.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from core.dsp import beats, grid, spectral
-from core.dsp.filters import bandpass, fill_gaps, highpass, longer_than
+from core.dsp.filters import bandpass, fill_gaps, highpass, longer_than, lowpass, notch
 from core.dsp.montage import neighbours
 from core.types import BadSpan, Grade, Pipeline, Quality, Recording, Signal, SignalQuality, TypeQuality
 
@@ -267,9 +267,14 @@ def _flag_reasons(type_: str, verdicts: Sequence[_Verdict]) -> list[str]:
     for v in verdicts:
         if v.bad:
             why = v.whole or [f for f in _BLOCKING if f in v.flags] or list(v.flags)
-            text = " and ".join(_WORDS[f] for f in why) or "has no whole window"
+            text = _join(why) or "has no whole window"
             out.append(f"{_label(type_)}: {v.signal.name} {text}, left out")
     return out
+
+
+def _join(flags: Sequence[str]) -> str:
+    words = [_WORDS[f] for f in flags]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 # --- EEG
@@ -285,7 +290,7 @@ def _judge_eeg(
         _rail(verdict, part)
         x = highpass(part.filled, signal.sfreq, HIGHPASS_HZ) if len(part.filled) > 1 else part.filled
         if len(part.at):
-            _eeg_windows(verdict, part, x, pipeline.line_hz)
+            x = _eeg_windows(verdict, part, x, pipeline.line_hz)
         seen = part.filled[~part.gap]
         if seen.size and 0 < np.abs(seen).max() < VOLTS_BELOW:
             verdict.whole.append("volts")
@@ -297,20 +302,25 @@ def _judge_eeg(
     return verdicts, _grade_eeg(verdicts, onset_s)
 
 
-def _eeg_windows(verdict: _Verdict, part: _Cut, x: np.ndarray, line_hz: float) -> None:
-    """The rules that look at one window of one channel in µV, high-passed."""
+def _eeg_windows(verdict: _Verdict, part: _Cut, x: np.ndarray, line_hz: float) -> np.ndarray:
+    """The rules that look at one window of one channel in µV, high-passed; gives what the chain keeps of it.
+
+    Amplitude and slew are asked of the signal up to 45 Hz without mains: the limits are those of a headset that
+    passes no more, and hum that the filters take out is the line rule's affair.
+    """
     sfreq, n = verdict.signal.sfreq, part.n
-    small = x.astype(np.float32)  # sorting it is eight times faster, and 200 µV need no more digits
-    windows = part.windows(small)
+    windows = part.windows(x.astype(np.float32))
     verdict.mark("flat", _spread(windows.std(axis=1, dtype=np.float64) < FLAT_SD_UV, part, verdict))
-    ordered = np.sort(windows, axis=1)
+    kept = notch(lowpass(x, sfreq, WHOLE_HZ[1]), sfreq, line_hz, Pipeline.notch_q)
+    # sorting float32 is eight times faster, and 200 µV need no more digits
+    ordered = np.sort(part.windows(kept.astype(np.float32)), axis=1)
     low, high = (_quantile(ordered, q) for q in (0.005, 0.995))
     verdict.mark("amplitude", _spread(high - low > AMPLITUDE_UV, part, verdict))
 
     lag = max(1, round(JUMP_S * sfreq))
     if n > lag:
         limit = JUMP_UV * lag / (JUMP_S * sfreq)  # the same slew at another rate
-        steps = np.abs(x[lag:] - x[:-lag]) > limit
+        steps = np.abs(kept[lag:] - kept[:-lag]) > limit
         verdict.mark("jump", _spread(grid.count_in(steps, part.start, n - lag) > JUMP_SHARE * (n - lag), part, verdict))
 
     freqs, psd = spectral.window_psd(x, part.start, n, sfreq)
@@ -324,6 +334,7 @@ def _eeg_windows(verdict: _Verdict, part: _Cut, x: np.ndarray, line_hz: float) -
             verdict.mark("line", _spread(hum > LINE_SHARE, part, verdict))
         if sfreq / 2 >= MUSCLE_HZ[1]:
             verdict.mark("muscle", _spread(power(*MUSCLE_HZ) / power(*BRAIN_HZ) > MUSCLE_RATIO, part, verdict))
+    return kept
 
 
 def _quantile(ordered: np.ndarray, q: float) -> np.ndarray:
@@ -426,7 +437,7 @@ def _judge_ecg(
     grade, usable = verdicts[best].grade, usables[best]
     share = _share(usable, present)
     if grade is not Grade.GOOD:
-        why = " and ".join(_WORDS[f] for f in verdicts[best].whole) or "loses windows"
+        why = _join(verdicts[best].whole) or "loses windows"
         reasons.append(f"ECG: {verdicts[best].signal.name} {why}")
     reasons += _share_reason("ecg", share)
     return verdicts, _type_quality("ecg", grade, usable, present, reasons)

@@ -62,17 +62,20 @@ def _each(x: np.ndarray, sfreq: float, run: Callable[[np.ndarray], np.ndarray]) 
     The line through a gap joins on both sides, so that nothing rings into the rest.
     """
     x = np.asarray(x)
-    kind = x.dtype if x.dtype in (np.float32, np.float64) else np.float64
-    out = np.empty(x.shape, dtype=kind)
+    if x.dtype not in (np.float32, np.float64):
+        x = x.astype(np.float64)
+    out = np.empty_like(x)
     for index in np.ndindex(x.shape[:-1]):
+        if x.shape[-1] > 1 and np.isfinite(np.sum(x[index], dtype=np.float64)):
+            out[index] = run(x[index])  # nothing to fill: no copy
+            continue
         filled, gap = fill_gaps(x[index], sfreq)
-        if gap.all() or filled.size < 2:
+        if filled.size < 2 or gap.all():
             out[index] = np.nan
             continue
-        done = run(filled)
+        out[index] = run(filled)
         if gap.any():
-            done[gap] = np.nan
-        out[index] = done
+            out[index][gap] = np.nan
     return out
 
 

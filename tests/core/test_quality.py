@@ -311,3 +311,13 @@ def test_misc_signals_are_listed_and_graded_nowhere():
 def test_the_verdict_is_the_same_twice():
     made = recording(20)
     assert repr(assess(made, PIPELINE)) == repr(assess(made, PIPELINE))
+
+
+def test_hum_that_the_filters_take_out_is_called_line_and_neither_amplitude_nor_jump():
+    hum = 150 * np.sin(2 * np.pi * 50 * np.arange(250 * 20) / 250)
+    channels = brain(20, 250.0)
+    channels["F3"] = channels["F3"] + hum
+    found = next(s for s in judge(*eeg_signals(channels, 250.0)).signals if s.name == "F3")
+    assert not found.bad
+    # the notch rings at the very end
+    assert {s.reason for s in found.spans if s.onset_s < 14} == {"line"}
