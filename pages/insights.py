@@ -200,10 +200,7 @@ with components.page("insights"):
             state.set_param(state.INSIGHT, None)
             st.rerun()
         view = st.segmented_control("Show", VIEWS, default="Open", required=True, disabled=chosen is None) or "Open"
-        preset = st.segmented_control(
-            "Rules", list(wording.PRESETS), default="default", required=True, key=state.PRESET, bind="query-params",
-            format_func=wording.PRESETS.__getitem__, disabled=chosen is None,
-        ) or "default"  # fmt: skip
+        preset = state.choice("Rules", state.PRESET, wording.PRESETS, "default", disabled=chosen is None)
     if chosen is None:
         everything = insights.open_cards(store, now=now)
         cards = everything

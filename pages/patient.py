@@ -264,10 +264,7 @@ with components.page("patient"):
     present = [m for m in MEASURE_UNITS if any(m in r.measures for r in every)]
     markers = [m for m in present if m not in FIRST_LANES]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        span = st.segmented_control(
-            "Range", list(RANGES), default="all", required=True, format_func=RANGE_NAMES.__getitem__,
-            key=state.RANGE, bind="query-params",
-        )  # fmt: skip
+        span = state.choice("Range", state.RANGE, RANGE_NAMES, "all")
         chosen = st.multiselect(
             "More lanes",
             markers,
@@ -276,7 +273,7 @@ with components.page("patient"):
             width=460,
         )
     lanes = [m for m in FIRST_LANES if m in present] + list(chosen)
-    days = RANGES[span or "all"]
+    days = RANGES[span]
     since = state.now() - timedelta(days=days) if days else None
     rows = [r for r in every if since is None or r.started_at >= since]
     events = patients.events(store, patient.pseudonym)

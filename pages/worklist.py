@@ -61,6 +61,7 @@ def listing(rows: Sequence[WorklistRow]) -> None:
         "Open insights": st.column_config.NumberColumn(format="%d"),
     }
     for d in DIMENSIONS:
+        config[HEADINGS[d]] = st.column_config.TextColumn(width=104)
         name = f"{HEADINGS[d][0]}, last 10"
         with_lines.insert(with_lines.columns.get_loc(HEADINGS[d]) + 1, name, [spark(r, d) for r in rows])
         config[name] = st.column_config.LineChartColumn(

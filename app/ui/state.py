@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -64,6 +65,22 @@ def set_param(name: str, value: str | None) -> None:
             del st.query_params[name]
     elif st.query_params.get(name) != value:
         st.query_params[name] = value
+
+
+def choice(label: str, name: str, options: Mapping[str, str], default: str, **more) -> str:
+    """A segmented control whose key, not its words, stands in the URL as the parameter ``name``."""
+    wanted = param(name)
+    chosen = st.segmented_control(
+        label,
+        list(options),
+        default=wanted if wanted in options else default,
+        required=True,
+        format_func=options.__getitem__,
+        key=f"choice-{name}",
+        **more,
+    )
+    set_param(name, None if chosen == default else chosen)
+    return chosen or default
 
 
 def flash(text: str) -> None:

@@ -17,10 +17,10 @@ from core.settings import SAMPLES, settings
 from core.storage.store import Store
 from core.types import InputFile
 
-READABLE = frozenset(
-    "markdown text caption title subheader header error info warning success metric button json expander tab badge "
-    "alert heading".split()
-)
+READABLE = (
+    "markdown", "text", "caption", "title", "subheader", "header", "error", "info", "warning", "success", "metric",
+    "button", "json", "expander", "tab", "badge", "alert", "heading",
+)  # fmt: skip
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 7, 14, 9, 5, tzinfo=UTC)
 RECORDED, WRIST, IMPORTED = "P-0001", "P-0002", "P-0003"

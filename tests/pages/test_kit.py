@@ -117,10 +117,11 @@ def test_the_line_of_a_model_carries_its_figure():
 def test_the_timeline_draws_low_quality_hollow_and_abstained_as_a_cross():
     rows = [row(0, 0.5), row(1, 0.52, low_quality=True), row(2, None)]
     made = charts.timeline(rows, ["valence"], own_range(0.4, 0.6), zone=UTC_ZONE)
-    points = [t for t in made.figure.data if t.mode == "markers" and t.name == "Valence"]
-    assert list(points[0].marker.symbol) == ["circle", "circle-open"]
-    assert points[1].marker.symbol == palette.SYMBOLS["not computed"]
-    assert wording.REASONS["low_quality"] in points[1].text[0]
+    hollow, solid, cross = (t for t in made.figure.data if t.mode == "markers" and t.name == "Valence")
+    assert list(hollow.marker.symbol) == ["circle-open"]
+    assert list(solid.marker.symbol) == ["circle"]
+    assert cross.marker.symbol == palette.SYMBOLS["not computed"]
+    assert wording.REASONS["low_quality"] in cross.text[0]
 
 
 def test_the_timeline_marks_above_and_below_own_range_by_shape():

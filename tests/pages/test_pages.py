@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -96,7 +97,7 @@ def test_the_demonstration_model_is_named_with_its_figure_wherever_its_numbers_s
     for script, params in (("patient", {"patient": RECORDED}), ("session", {"session": row.session})):
         text = check(open_page(script, **params))
         assert wording.DEMONSTRATION[1:] in text
-        assert "(LOSO)" in text
+        assert "LOSO" in text
 
 
 def test_one_session_is_a_first_measurement(filled):
@@ -152,12 +153,18 @@ def test_the_published_rules_are_shown_and_cannot_be_decided_on(filled):
                 assert button.disabled
 
 
-def test_a_session_is_deleted_and_restored(filled):
+def test_deleting_a_session_says_what_goes_with_it(filled):
     session = sessions.history(filled, IMPORTED)[-1].session
     at = open_page("session", session=session)
     at.button(key="delete").click().run()
-    at.button(key="do_delete").click().run()
-    assert session not in {r.session for r in sessions.history(filled, IMPORTED)}
+    text = check(at)
+    assert re.search(r"Session S-24 with 0 windows and \d+ insights? will be hidden", text)
+    assert session in {r.session for r in sessions.history(filled, IMPORTED)}
+
+
+def test_a_deleted_session_can_be_restored_where_it_was(filled):
+    session = sessions.history(filled, IMPORTED)[-1].session
+    sessions.delete(filled, session, now=datetime.now(UTC))
     at = open_page("session", session=session)
     assert "It can be restored" in check(at)
     at.button(key="restore").click().run()
@@ -204,9 +211,8 @@ def test_a_job_that_failed_says_why_and_can_be_tried_again(filled):
     assert jobs.get(filled, job.id).state == "queued"
 
 
-def test_a_pseudonym_that_may_be_a_name_is_refused(filled):
+def test_a_new_patient_is_offered_the_next_free_pseudonym(filled):
     at = open_page("worklist")
     at.button(key="new_patient").click().run()
-    at.text_input[-2].set_value("Maria")
-    next(b for b in at.button if b.label == "Create patient").click().run()
-    assert "E\\-PSEUDONYM" in "\n".join(e.value for e in at.error)
+    assert "Never a name" in check(at)
+    assert "P-0004" in [t.value for t in at.text_input]

@@ -20,18 +20,33 @@ def quiet(figure: go.Figure, height: int, *, right: int = 16, left: int = 56, to
         showlegend=False,
         hoverlabel={"namelength": -1},
         uirevision="fixed",
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": palette.INK, "activecolor": palette.CATEGORIES[0]},
         plot_bgcolor="rgba(0,0,0,0)",
         paper_bgcolor="rgba(0,0,0,0)",
     )
     return figure
 
 
-def stems(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Vertical lines as one path: x and y of shape (3 n,), a gap after each line."""
-    xs = np.repeat(np.asarray(x, dtype=np.float64), 3)
-    ys = np.full(3 * len(low), np.nan)
-    ys[0::3], ys[1::3] = low, high
-    return xs, ys
+def bars(x: np.ndarray, low: np.ndarray, high: np.ndarray, half_width: float) -> dict:
+    """Upright bars as one filled path, for a Scatter: a browser draws one path at once, thousands in seconds.
+
+    ``x`` and ``half_width`` are in ms; float32 is exact to two minutes there, which no screen shows.
+    """
+    xs = np.full((len(x), 5), np.nan, dtype=np.float32)
+    ys = np.full((len(x), 5), np.nan, dtype=np.float32)
+    xs[:, :4] = np.asarray(x)[:, None] + half_width * np.array([-1.0, 1.0, 1.0, -1.0])
+    ys[:, 0] = ys[:, 1] = low
+    ys[:, 2] = ys[:, 3] = high
+    return {"x": xs.ravel(), "y": ys.ravel(), "mode": "none", "fill": "toself", "hoverinfo": "skip"}
+
+
+def diamonds(x: np.ndarray, y: np.ndarray, half_width: float, half_height: float) -> dict:
+    """Small diamonds as one filled path, for a Scatter; see ``bars``."""
+    xs = np.full((len(x), 5), np.nan, dtype=np.float32)
+    ys = np.full((len(x), 5), np.nan, dtype=np.float32)
+    xs[:, :4] = np.asarray(x)[:, None] + half_width * np.array([-1.0, 0.0, 1.0, 0.0])
+    ys[:, :4] = np.asarray(y)[:, None] + half_height * np.array([0.0, 1.0, 0.0, -1.0])
+    return {"x": xs.ravel(), "y": ys.ravel(), "mode": "none", "fill": "toself", "hoverinfo": "skip"}
 
 
 def floats(values: Iterable[float | None]) -> np.ndarray:

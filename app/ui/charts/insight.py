@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from app.ui import formats, palette
-from app.ui.charts.base import floats, quiet, stems
+from app.ui.charts.base import bars, floats, quiet
 from core.services.insights import Card
 from core.services.patients import Baseline
 from core.services.sessions import SessionRow
@@ -31,9 +31,9 @@ def history(rows: Sequence[SessionRow], card: Card, name: str, baseline: Baselin
     figure = go.Figure()
     ranged = np.isfinite(value) & np.isfinite(low) & np.isfinite(high)
     if ranged.any():
-        xs, ys = stems(x[ranged], low[ranged], high[ranged])
-        line = {"color": palette.transparent(colour, 0.35), "width": 2}
-        figure.add_trace(go.Scatter(x=xs, y=ys, mode="lines", line=line, hoverinfo="skip"))
+        wide = 0.003 * max(float(x[-1] - x[0]), 86_400_000.0)
+        shape = bars(x[ranged], low[ranged], high[ranged], wide)
+        figure.add_trace(go.Scatter(fillcolor=palette.transparent(colour, 0.35), **shape))
     figure.add_trace(
         go.Scatter(
             x=x,

@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from app.ui import formats, palette, wording
-from app.ui.charts.base import floats, label, quiet, stems, thinned
+from app.ui.charts.base import bars, diamonds, floats, label, quiet, thinned
 from core.services.insights import Card
 from core.services.patients import Baseline, Event, SelfReport
 from core.services.sessions import SessionRow
@@ -18,9 +18,11 @@ from core.settings import BASELINE_SESSIONS, LOW_USABLE_SHARE, MEASURE_UNITS
 
 # Cut points of the PHQ-9's own bands (Kroenke 2001)
 PHQ9_BANDS = (5, 10, 15, 20)
-LANE_PX = {"events": 76, "measure": 112, "reports": 96, "quality": 46}
+LANE_PX = {"events": 88, "measure": 112, "reports": 96, "quality": 46}
 GAP_PX = 30
-MAX_MARKS = 60
+MAX_MARKS = 30
+# from so many sessions on, points within range are drawn as dots of one path
+DENSE = 300
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def timeline(
     pad = max(0.02 * (last - first), 43_200_000.0)
 
     instruments = list(dict.fromkeys(r.instrument for r in reports))
-    lanes = _lanes(measures, instruments, bool(events))
+    lanes = _lanes(measures, instruments, bool(events), any(r.usable_share is not None for r in rows))
     total = sum(LANE_PX[kind] + GAP_PX for kind, _ in lanes)
     figure = go.Figure()
     sessions: dict[int, tuple[str, ...]] = {}
@@ -93,14 +95,25 @@ def timeline(
         }
         if lane.kind == "events":
             _events(figure, lane, events, zone, last + pad)
-            layout |= {"showticklabels": False, "showgrid": False, "range": [-0.7, 2.1]}
+            layout |= {"showticklabels": False, "showgrid": False, "range": [-0.5, 2.6]}
         elif lane.kind == "measure":
             position = list(measures).index(lane.title)
-            layout |= _measure(figure, lane, drawn, x, ids, baselines.get(lane.title), cards, sessions, position)
+            layout |= _measure(
+                figure,
+                lane,
+                drawn,
+                x,
+                ids,
+                baselines.get(lane.title),
+                cards,
+                sessions,
+                position,
+                last - first + 2 * pad,
+            )
         elif lane.kind == "reports":
             layout |= _reports(figure, lane, reports, zone)
         else:
-            _quality(figure, lane, drawn, x, ids, sessions)
+            _quality(figure, lane, drawn, x, ids, sessions, last - first + 2 * pad)
             layout |= {"range": [0, 105], "tickvals": [0, 50, 100], "ticksuffix": " %"}
         figure.layout[lane.axis.replace("y", "yaxis")] = layout
 
@@ -108,7 +121,8 @@ def timeline(
         xaxis={
             "type": "date",
             "range": [first - pad, last + pad],
-            "anchor": placed[-1].axis if placed else "y",
+            "anchor": "free",
+            "position": 0,
             "gridcolor": palette.GRID,
             "showspikes": True,
             "spikemode": "across",
@@ -127,14 +141,15 @@ def timeline(
     return Timeline(figure, sessions, len(drawn))
 
 
-def _lanes(measures: Sequence[str], instruments: Sequence[str], events: bool) -> list[tuple[str, str]]:
+def _lanes(measures: Sequence[str], instruments: Sequence[str], events: bool, quality: bool) -> list[tuple[str, str]]:
     lanes = [("events", "Treatments, changes and life events")] if events else []
     lanes += [("measure", m) for m in measures]
     lanes += [("reports", i) for i in instruments]
-    return [*lanes, ("quality", "Usable share of the recording")]
+    # values measured elsewhere have no recording to judge
+    return [*lanes, ("quality", "Usable share of the recording")] if quality else lanes
 
 
-def _measure(figure, lane, rows, x, ids, baseline, cards, sessions, position) -> dict:
+def _measure(figure, lane, rows, x, ids, baseline, cards, sessions, position, span) -> dict:
     """Interval, line, points, crosses, own range and insight marks of one measure; returns the axis range."""
     name = lane.title
     unit = MEASURE_UNITS.get(name, "")
@@ -171,48 +186,53 @@ def _measure(figure, lane, rows, x, ids, baseline, cards, sessions, position) ->
     if note:
         figure.add_annotation(**label(note, 1, lane.top, xanchor="right"))
 
-    common = {"xaxis": "x", "yaxis": lane.axis, "hoverinfo": "skip"}
+    dense = len(rows) > DENSE
+    size = 4 if dense else 8
+    wide = span * (0.0007 if dense else 0.0016)
+    common = {"xaxis": "x", "yaxis": lane.axis}
     if ranged.any():
-        xs, ys = stems(x[ranged], low[ranged], high[ranged])
-        shade = palette.transparent(colour, 0.35 if ranged.sum() < 200 else 0.18)
-        figure.add_trace(go.Scatter(x=xs, y=ys, mode="lines", line={"color": shade, "width": 2}, **common))
+        shade = palette.transparent(colour, 0.2 if dense else 0.35)
+        shape = bars(x[ranged], low[ranged], high[ranged], wide)
+        figure.add_trace(go.Scatter(fillcolor=shade, **shape, **common))
     solid = has & ~hollow
     if solid.sum() > 1:
-        line = {"color": palette.transparent(colour, 0.6), "width": 1}
-        figure.add_trace(go.Scatter(x=x[solid], y=value[solid], mode="lines", line=line, **common))
+        line = {"color": palette.transparent(colour, 0.2 if dense else 0.6), "width": 1}
+        says = _says(name, unit, low[solid], high[solid]) if dense else {"hoverinfo": "skip"}
+        figure.add_trace(go.Scatter(x=x[solid], y=value[solid], mode="lines", line=line, **says, **common))
     symbols = np.asarray(
         [
             palette.SYMBOLS[formats.direction(v, *band) or "within"] if band and np.isfinite(v) else "circle"
             for v in value
         ]
     )
+    drawn = has
+    if dense:
+        # a browser takes seconds for thousands of markers: points within range are dots on one path
+        plain = solid & (symbols == palette.SYMBOLS["within"])
+        shape = diamonds(x[plain], value[plain], 1.8 * wide, 0.02 * (top - bottom))
+        figure.add_trace(go.Scatter(fillcolor=colour, **shape, **common))
+        drawn = has & ~plain
     symbols = np.where(hollow, np.char.add(symbols, palette.LOW_QUALITY), symbols)
-    size = 8 if len(rows) <= 150 else 4
-    for chosen, template in (
-        (ranged, "%{y:.2f} (%{customdata[0]:.2f} to %{customdata[1]:.2f})"),
-        (has & ~ranged, "%{y:.2f}"),
-    ):
+    for chosen, silent in ((drawn & hollow, False), (drawn & ~hollow, dense)):
         if not chosen.any():
             continue
         sessions[len(figure.data)] = tuple(np.asarray(ids, dtype=object)[chosen])
+        says = {"hoverinfo": "none"} if silent else _says(name, unit, low[chosen], high[chosen])
         figure.add_trace(
             go.Scatter(
                 x=x[chosen],
                 y=value[chosen],
-                customdata=np.column_stack([low[chosen], high[chosen]]).astype(np.float32),
                 mode="markers",
                 marker={
                     "color": colour,
                     "symbol": symbols[chosen].tolist(),
-                    "size": size,
-                    "line": {"width": 1.5 if len(rows) <= 150 else 1, "color": colour},
+                    "size": size + 1 if dense else size,
+                    "line": {"width": 1 if dense else 1.5, "color": colour},
                 },
-                name=formats.name(name),
-                hovertemplate=template + (f" {unit}" if unit != "index" else ""),
-                xaxis="x",
-                yaxis=lane.axis,
                 selected={"marker": {"opacity": 1}},
                 unselected={"marker": {"opacity": 1}},
+                **says,
+                **common,
             )
         )
     missing = [i for i, m in enumerate(found) if m is not None and m.value is None]
@@ -240,6 +260,20 @@ def _measure(figure, lane, rows, x, ids, baseline, cards, sessions, position) ->
         )
     _marks(figure, lane, cards, dict(zip(ids, zip(x, value, strict=True), strict=True)), top - bottom)
     return {"range": [bottom, top]}
+
+
+def _says(name: str, unit: str, low: np.ndarray, high: np.ndarray) -> dict:
+    """What the hover says of each point: value, interval where there is one, unit."""
+    mark = "" if unit == "index" else f" {unit}"
+    name = formats.name(name)
+    if np.isfinite(low).all() and np.isfinite(high).all():
+        between = np.column_stack([low, high]).astype(np.float32)
+        text = f"%{{y:.2f}}{mark} (%{{customdata[0]:.2f}} to %{{customdata[1]:.2f}})"
+        return {"name": name, "customdata": between, "hovertemplate": text}
+    if np.isfinite(low).any():
+        ends = [f" ({a:.2f} to {b:.2f})" if np.isfinite(a + b) else "" for a, b in zip(low, high, strict=True)]
+        return {"name": name, "text": ends, "hovertemplate": f"%{{y:.2f}}{mark}%{{text}}"}
+    return {"name": name, "hovertemplate": f"%{{y:.2f}}{mark}"}
 
 
 def _own_range(figure, lane, baseline, colour) -> None:
@@ -289,13 +323,12 @@ def _marks(figure, lane, cards, points, height) -> None:
 def _events(figure, lane, events, zone, end_ms) -> None:
     """Treatments as bars above, changes and life events as points below."""
     figure.add_annotation(**label(f"<b>{lane.title}</b>", 0, lane.top))
-    looks = {"treatment": ("square", 0), "change": ("diamond", 1), "life_event": ("star", 3)}
-    for kind, (symbol, i) in looks.items():
+    looks = {"treatment": ("square", 0, 1.7), "change": ("diamond", 1, 0.85), "life_event": ("star", 3, 0.0)}
+    for kind, (symbol, i, level) in looks.items():
         of_kind = [e for e in events if e.kind == kind]
         if not of_kind:
             continue
         starts = formats.local_ms([e.started_at for e in of_kind], zone)
-        level = 1.0 if kind != "life_event" else 0.0
         for event, start in zip(of_kind, starts, strict=True):
             if kind == "treatment" or event.ended_at:
                 stop = formats.local_ms([event.ended_at], zone)[0] if event.ended_at else end_ms
@@ -358,7 +391,7 @@ def _reports(figure, lane, reports, zone) -> dict:
             line={"color": palette.INK, "width": 1, "dash": "dot"},
             marker={"symbol": "square", "size": 7, "color": palette.INK},
             name=formats.in_figure(lane.title),
-            hovertemplate="%{y:g}",
+            hovertemplate="%{y}",
             xaxis="x",
             yaxis=lane.axis,
         )
@@ -367,7 +400,7 @@ def _reports(figure, lane, reports, zone) -> dict:
     return {"range": [lowest - edge, highest + edge]}
 
 
-def _quality(figure, lane, rows, x, ids, sessions) -> None:
+def _quality(figure, lane, rows, x, ids, sessions, span) -> None:
     """Usable share as stems; hollow heads below the limit."""
     figure.add_annotation(**label(f"<b>{lane.title}</b>  %", 0, lane.top))
     figure.add_annotation(
@@ -378,18 +411,8 @@ def _quality(figure, lane, rows, x, ids, sessions) -> None:
     if not has.any():
         return
     hollow = np.asarray([r.low_quality for r in rows], dtype=bool)[has]
-    xs, ys = stems(x[has], np.zeros(int(has.sum())), share[has])
-    figure.add_trace(
-        go.Scatter(
-            x=xs,
-            y=ys,
-            mode="lines",
-            line={"color": palette.FAINT, "width": 2},
-            hoverinfo="skip",
-            xaxis="x",
-            yaxis=lane.axis,
-        )
-    )
+    shape = bars(x[has], np.zeros(int(has.sum())), share[has], span * (0.0005 if len(rows) > DENSE else 0.001))
+    figure.add_trace(go.Scatter(fillcolor=palette.FAINT, xaxis="x", yaxis=lane.axis, **shape))
     sessions[len(figure.data)] = tuple(np.asarray(ids, dtype=object)[has])
     figure.add_trace(
         go.Scatter(
@@ -397,7 +420,7 @@ def _quality(figure, lane, rows, x, ids, sessions) -> None:
             y=share[has],
             mode="markers",
             marker={
-                "size": 6 if len(rows) <= 150 else 4,
+                "size": 6 if len(rows) <= DENSE else 4,
                 "color": palette.INK,
                 "symbol": np.where(hollow, "circle-open", "circle").tolist(),
             },
