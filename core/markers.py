@@ -43,6 +43,7 @@ MIN_PULSES, MIN_BREATHS = 10, 4
 BREATHING_S = 20.0
 BREATH_SPREAD = 2.0  # a breath longer or shorter than the median by this factor was missed or split
 SMILE_SHARE = 0.1  # of full scale (requirements S3-05)
+CORE_TEMPERATURE = ("rect", "core", "oral", "esoph", "tympan", "ear ")  # in a channel's name: not of the skin
 
 
 @dataclass(frozen=True)
@@ -306,7 +307,10 @@ def _scl(m: Material) -> Found | Reason:
 
 
 def _skin_temperature(m: Material) -> Found | Reason:
-    """Mean temperature."""
+    """Mean temperature; a probe inside the body says nothing of the skin."""
+    signals = m.signals("temp")
+    if signals and any(word in signals[0].name.lower() for word in CORE_TEMPERATURE):
+        return Reason.NOT_SUPPORTED
     return _level(m, "temp")
 
 

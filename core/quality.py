@@ -205,8 +205,8 @@ def _leave_out_blocked(verdict: _Verdict) -> None:
 
 
 def _signal_quality(verdict: _Verdict, onset_s: np.ndarray, window_s: float) -> SignalQuality:
-    blocking = verdict.any_of([f for f in verdict.flags if f in _BLOCKING or verdict.signal.type != "eeg"])
-    usable = 0.0 if verdict.bad or not verdict.covered.any() else 1 - _share(blocking, verdict.covered)
+    flagged = verdict.any_of(list(verdict.flags))  # on this channel; a window can bear some, see the type's share
+    usable = 0.0 if verdict.bad or not verdict.covered.any() else 1 - _share(flagged, verdict.covered)
     spans = [
         BadSpan(float(start), float(end - start), reason)
         for reason, mask in verdict.flags.items()

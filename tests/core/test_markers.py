@@ -262,3 +262,12 @@ def test_one_piece_has_a_value_and_no_interval():
 
 def test_the_names_of_the_montage_are_the_pairs_of_the_asymmetry():
     assert {ch for pair in FRONTAL_PAIRS for ch in pair} <= set(EPOC_14)
+
+
+def test_a_probe_inside_the_body_says_nothing_of_the_skin():
+    probe = Signal("Temp rectal", "temp", "°C", 1.0, np.full(120, 37.2, dtype=np.float32))
+    found = {
+        m.name: m
+        for m in markers.compute(Recording((probe,)), quality.assess(Recording((probe,)), Pipeline()), Pipeline())
+    }
+    assert found["skin_temperature"].reason is Reason.NOT_SUPPORTED
