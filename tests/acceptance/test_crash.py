@@ -21,14 +21,18 @@ from tests.serving import ROOT, affectline, environment, start, stop
 STORING = """
 import sys
 from datetime import UTC, datetime
+from core import pipeline
 from core.services import sessions
 from core.settings import settings
 from core.storage.store import Store
 from core.types import InputFile
 store = Store.open(settings().database)
+def keep(path, patient):
+    sessions.analyse(store, [InputFile(path.rsplit("/", 1)[-1], path)], patient, now=datetime.now(UTC))
+keep(sys.argv[2], "P-9999")  # the slow imports; stored once, known afterwards
 print("ready", flush=True)
-for path in sys.argv[2:]:
-    sessions.analyse(store, [InputFile(path.rsplit("/", 1)[-1], path)], sys.argv[1], now=datetime.now(UTC))
+for path in sys.argv[3:]:
+    keep(path, sys.argv[1])
 """
 
 
@@ -93,7 +97,7 @@ def test_a_storing_process_killed_45_times_leaves_whole_sessions_only(visits, tm
         process.stdout.close()
         if k % 15 == 14:
             stored = whole_or_absent(data_dir)
-    assert stored > 0, "no session was ever stored: the kills came too early to show anything"
+    assert 1 < stored < 200, "the kills came too early, or too late, to show anything"
 
 
 def test_the_whole_app_killed_5_times_starts_again_and_finishes_its_jobs(visits, tmp_path):
