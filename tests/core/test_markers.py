@@ -266,8 +266,4 @@ def test_the_names_of_the_montage_are_the_pairs_of_the_asymmetry():
 
 def test_a_probe_inside_the_body_says_nothing_of_the_skin():
     probe = Signal("Temp rectal", "temp", "°C", 1.0, np.full(120, 37.2, dtype=np.float32))
-    found = {
-        m.name: m
-        for m in markers.compute(Recording((probe,)), quality.assess(Recording((probe,)), Pipeline()), Pipeline())
-    }
-    assert found["skin_temperature"].reason is Reason.NOT_SUPPORTED
+    assert markers(Recording((probe,)))["skin_temperature"].reason is Reason.NOT_SUPPORTED
