@@ -22,7 +22,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from core.errors import AffectlineError
-from core.settings import DEMONSTRATION, MODELS_SHIPPED, settings
+from core.settings import MODELS_SHIPPED, settings
 from core.types import ModelInfo, Pipeline, Recording
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
