@@ -59,7 +59,7 @@ def of_patient(store: Store, patient: str, *, preset: str = "default", since: da
 
 
 def _cards(tx: Transaction, found: Sequence[InsightRecord], names: Mapping[int, str]) -> list[Card]:
-    decisions = rows.decisions(tx, [r.id for r in found if r.state != "new"])
+    decisions = rows.decisions(tx, [r.id for r in found])
     return [_card(r, names[r.patient_id], decisions.get(r.id, [])) for r in found]
 
 

@@ -175,7 +175,7 @@ def worklist(store: Store, *, now: datetime) -> list[WorklistRow]:
 
 
 def _urgency(row: WorklistRow) -> tuple:
-    seconds = row.last_started_at.timestamp() if row.last_started_at else math.inf
+    seconds = row.last_started_at.timestamp() if row.last_started_at else -math.inf
     if row.open_insights:
         return 0, -row.weight, row.patient
     return (1, seconds, row.patient) if row.unread else (2, -seconds, row.patient)

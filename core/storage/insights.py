@@ -130,7 +130,7 @@ def pseudonyms(tx: Transaction, patient_ids: set[int]) -> dict[int, str]:
     query = select(p.c.id, p.c.pseudonym)
     if len(patient_ids) <= 500:
         query = query.where(p.c.id.in_(patient_ids))
-    return dict(tx.execute(query).tuples().all())
+    return {row[0]: row[1] for row in tx.execute(query)}
 
 
 def table(tx: Transaction, patient_id: int | None, since: datetime | None, until: datetime | None) -> Sequence[Row]:

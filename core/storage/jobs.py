@@ -95,7 +95,7 @@ def failed(tx: Transaction) -> int:
 def profiles(tx: Transaction) -> dict[str, dict]:
     """Channel maps by name."""
     d = t.device_profile
-    return dict(tx.execute(select(d.c.name, d.c.mapping).order_by(d.c.name)).tuples().all())
+    return {row[0]: row[1] for row in tx.execute(select(d.c.name, d.c.mapping).order_by(d.c.name))}
 
 
 def save_profile(tx: Transaction, name: str, mapping: dict) -> None:

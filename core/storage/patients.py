@@ -28,7 +28,8 @@ def add(tx: Transaction, pseudonym: str, *, now: datetime, simulated: bool = Fal
     statement = make(t.patient).values(
         pseudonym=pseudonym, created_at=now, updated_at=now, simulated=simulated, tags=list(tags), next_session=1
     )
-    return tx.execute(statement.on_conflict_do_nothing(index_elements=["pseudonym"])).rowcount == 1
+    added = statement.on_conflict_do_nothing(index_elements=["pseudonym"]).returning(t.patient.c.id)
+    return tx.first(added) is not None
 
 
 def by_name(tx: Transaction, pseudonym: str, *, lock: bool = False) -> PatientRecord | None:
@@ -106,7 +107,7 @@ def unseen(tx: Transaction) -> dict[int, int]:
         .where(s.c.deleted_at.is_(None), s.c.id > func.coalesce(seen.c.session_id, 0))
         .group_by(s.c.patient_id)
     )
-    return dict(tx.execute(query).tuples().all())
+    return {row[0]: row[1] for row in tx.execute(query)}
 
 
 # --- the worklist, in four queries whatever the number of patients

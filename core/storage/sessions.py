@@ -60,7 +60,7 @@ def imported(tx: Transaction, patient_id: int) -> dict[str, int]:
     """Source keys of the imported sessions of a patient and their ids, deleted or not."""
     s = t.session
     query = select(s.c.source_key, s.c.id).where(s.c.patient_id == patient_id, s.c.imported)
-    return dict(tx.execute(query).tuples().all())
+    return {row[0]: row[1] for row in tx.execute(query)}
 
 
 def add(tx: Transaction, patient_id: int, **values: Any) -> tuple[int, int]:
