@@ -142,7 +142,7 @@ def _predict(
     """Window probabilities; NaN in windows where a required signal is not usable. The baseline part is not scored."""
     types = tuple(bundle.required) + tuple(t for t in bundle.optional if t in recording.types)
     prepared = _features(recording, clean, verdict, pipeline, types)
-    scored = ~_in_baseline(recording, prepared.windows)
+    scored = ~in_baseline(recording, prepared.windows)
     proba = np.full((int(scored.sum()), len(bundle.targets)), np.nan)
     usable = prepared.usable(bundle.required)[scored]
     if usable.any():
@@ -152,7 +152,7 @@ def _predict(
     )
 
 
-def _in_baseline(recording: Recording, cut: Windows) -> np.ndarray:
+def in_baseline(recording: Recording, cut: Windows) -> np.ndarray:
     """Windows that overlap an annotation ``baseline``, shape (n_windows,)."""
     inside = np.zeros(len(cut), dtype=bool)
     for mark in recording.annotations:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from core.settings import DEMONSTRATION as DEMONSTRATION
 from core.types import ModelInfo
 
 PRODUCT = "Affectline"
 FOOTER = "Research software. Not a medical device. Not a diagnosis."
-DEMONSTRATION = "demonstration model, trained on simulated signals: these numbers carry no meaning for a person"
 SIMULATED = "simulated"
 SIMULATED_LONG = "This patient is simulated. No person stands behind these recordings."
 
 REASONS: Mapping[str, str] = {
     "too_short": "the recording is too short for it",
     "low_quality": "too little of the signal can be trusted",
-    "no_peaks": "no heart beats or pulses were found",
+    "no_peaks": "no peaks, beats or responses were found",
     "missing_channel": "a channel it needs was not recorded",
     "no_baseline": "there is no baseline part to compare with",
     "too_few": "there are too few values yet",

@@ -74,7 +74,7 @@ def window_table(
             progress(i / len(study.trials), f"features of trial {i + 1} of {len(study.trials)}")
         recording = folder.recording(row)
         prepared = chain.features_of(recording, pipeline, types)
-        keep = prepared.usable(types) & ~chain._in_baseline(recording, prepared.windows)
+        keep = prepared.usable(types) & ~chain.in_baseline(recording, prepared.windows)
         if prepared.quality.grade(types) is Grade.POOR or not keep.any():
             lost += 1
             continue

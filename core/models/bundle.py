@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -281,11 +281,10 @@ class Bundle:
         Raises
         ------
         BundleError
-            When the features were prepared under other settings than the bundle's. The mains frequency alone may
-            differ: it is the site's, not the model's.
+            When the features were prepared under other settings than the bundle's (the mains frequency, the
+            site's and not the model's, is no part of the hash).
         """
-        accepted = {replace(self.pipeline, line_hz=hz).hash for hz in (50.0, 60.0)} | {self.pipeline.hash}
-        if pipeline_hash not in accepted:
+        if pipeline_hash != self.pipeline.hash:
             raise BundleError(
                 f"the features were prepared under pipeline {pipeline_hash}, the model needs {self.pipeline.hash}",
                 self.name,

@@ -69,3 +69,10 @@ def page(chromium: Browser, app: Served, tmp_path: Path) -> Iterator[Page]:
 def command(app: Served):
     """The command line on the same data folder as the browser."""
     return lambda *arguments: affectline(app.data_dir, *arguments)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The product as a first visitor sees it: with the demo patients."""
+    with serving(tmp_path_factory.mktemp("demo") / "data", AFFECTLINE_DEMO="1") as served:
+        yield served

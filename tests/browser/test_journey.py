@@ -161,11 +161,20 @@ def test_a_file_that_is_no_recording_is_refused_in_words(page: Page, command, tm
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_opens_by_its_address_without_an_exception(chromium, app, command, tmp_path, scheme) -> None:
-    context = chromium.new_context(
-        viewport={"width": 1280, "height": 1600}, base_url=app.url, color_scheme=scheme
-    )
+    context = chromium.new_context(viewport={"width": 1280, "height": 1600}, base_url=app.url, color_scheme=scheme)
     tab = context.new_page()
-    for path in ("/", "/new-recording", "/patient", "/insights", "/import-export", "/jobs", "/help", "/session", "/patient?patient=NOPE1", "/session?session=NOPE1/S-01"):
+    for path in (
+        "/",
+        "/new-recording",
+        "/patient",
+        "/insights",
+        "/import-export",
+        "/jobs",
+        "/help",
+        "/session",
+        "/patient?patient=NOPE1",
+        "/session?session=NOPE1/S-01",
+    ):
         tab.goto(path)
         expect(tab.get_by_text("Research software. Not a medical device.").first).to_be_visible()
         shown = tab.locator("body").inner_text()
