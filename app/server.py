@@ -83,7 +83,7 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        if settings().auth == "none" and not deps.is_local(scope):
+        if not deps.is_local(scope):
             refused: ASGIApp = PlainTextResponse("This address answers on this machine only.", 403)
         elif scope["path"].startswith(CLOSED):
             refused = PlainTextResponse("Not found", 404)
@@ -133,14 +133,13 @@ def serve(host: str, port: int, *, say: Callable[[str], None], progress: Callabl
 
 
 def check_host(host: str) -> None:
-    """Loopback only while nobody signs in."""
-    if settings().auth == "none" and not deps.is_loopback(host):
-        raise Forbidden(
-            "E-HOST",
-            "others could reach this address, and nobody signs in (AUTH=none).",
-            host,
-            "Serve on 127.0.0.1, or set up sign-in first.",
-        )
+    """Loopback only while nobody signs in; a setting that promises sign-in is not served without it."""
+    if settings().auth != "none":
+        what = f"sign-in ({settings().auth}) is not part of this version."
+        raise Forbidden("E-AUTH", what, "AFFECTLINE_AUTH", "Set it to none and serve on this machine only.")
+    if not deps.is_loopback(host):
+        what = "others could reach this address, and nobody signs in (AUTH=none)."
+        raise Forbidden("E-HOST", what, host, "Serve on 127.0.0.1.")
 
 
 def at_home() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -78,6 +79,14 @@ def test_the_same_arrays_twice_are_stored_once(client, predicted, example):
         assert again["prediction"][name] == predicted["prediction"][name]
     later = client.post("/predict", json={**example, "timestamp": None}).json()
     assert later["session_id"] == predicted["session_id"], "the arrays are the file, not the time they were sent"
+
+
+def test_the_same_arrays_at_the_same_time_are_stored_once(client, example):
+    request = {**example, "user_id": "P-0050"}
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: client.post("/predict", json=request), range(4)))
+    assert {a.status_code for a in answers} == {200}
+    assert {a.json()["session_id"] for a in answers} == {"P-0050/S-01"} and total(client, "P-0050") == 1
 
 
 def test_a_declared_rate_is_used(client, example):

@@ -47,6 +47,11 @@ def test_an_address_that_others_reach_is_refused_while_nobody_signs_in(host, tmp
     assert done.returncode == 3 and "E-HOST" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_sign_in_that_is_set_but_not_there_is_no_open_door(tmp_path):
+    done = affectline(tmp_path, "serve", "--host", "0.0.0.0", "--port", "0", timeout=60, AFFECTLINE_AUTH="oidc")
+    assert done.returncode == 3 and "E-AUTH" in done.stderr
+
+
 def test_a_port_that_is_taken_is_said_in_words(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -6,8 +6,10 @@ import csv
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -194,6 +196,15 @@ def test_a_setting_that_cannot_be_is_named(tmp_path):
 
 def test_the_audit_chain_is_whole_until_a_row_is_changed(stored, tmp_path):
     assert answer(affectline(stored[0], "audit", "verify", "--json"))["ok"] is True
+    with closing(sqlite3.connect(stored[0] / "affectline.sqlite3")) as db:
+        db.execute("VACUUM INTO ?", (str(tmp_path / "affectline.sqlite3"),))
+    with closing(sqlite3.connect(tmp_path / "affectline.sqlite3")) as db:
+        for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            db.execute(f"DROP TRIGGER {name}")
+        db.execute("UPDATE audit SET action = 'nothing' WHERE id = (SELECT min(id) FROM audit)")
+        db.commit()
+    got = answer(affectline(tmp_path, "audit", "verify", "--json"), 3)
+    assert got["code"] == "E-AUDIT" and "broken" in got["what"]
 
 
 def test_every_verb_makes_the_database_it_needs(tmp_path):
