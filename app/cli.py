@@ -10,7 +10,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -184,14 +187,23 @@ def export(
 
 
 @cli.command()
-def worker() -> None:
+def worker(
+    server: Annotated[int | None, typer.Option(hidden=True, help="Process id of the server to end with.")] = None,
+) -> None:
     """Claim queued jobs and do them, until ended; `serve` starts one by itself."""
-    parent = os.getppid()
     with answering(False):
+        if server is not None:
+            threading.Thread(target=end_with, args=(server,), daemon=True).start()
         from core.worker import run
 
-        if os.getppid() == parent:  # else the server is gone already, and nobody would end us
-            run(settings_database())
+        run(settings_database())
+
+
+def end_with(server: int) -> None:
+    """End this process once the server that started it is gone, even if that was before it could look."""
+    while os.getppid() == server:
+        time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @model_cli.command("list")

@@ -243,7 +243,7 @@ def working(say: Callable[[str], None]) -> Iterator[None]:
 def start_worker() -> subprocess.Popen:
     """The worker as a process group of its own, so that Ctrl+C reaches it through us and in order."""
     group = 0 if os.name == "posix" else None
-    command = [sys.executable, "-m", "app", "worker"]
+    command = [sys.executable, "-m", "app", "worker", "--server", str(os.getpid())]
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, process_group=group)
 
 

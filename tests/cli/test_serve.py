@@ -118,6 +118,27 @@ def test_it_serves_from_any_folder(tmp_path):
 
 
 @needs_proc
+@pytest.mark.parametrize("after_s", [0.0, 0.3, 0.8])
+def test_a_worker_ends_although_its_server_was_killed_while_it_started(after_s, tmp_path):
+    code = (
+        "import sys, time; sys.path.insert(0, '.')\n"
+        "from app import server\n"
+        "print(server.start_worker().pid, flush=True)\n"
+        "time.sleep(60)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment(tmp_path), stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    worker = int(process.stdout.readline())
+    time.sleep(after_s)
+    process.kill()
+    process.wait(10)
+    process.stdout.close()
+    assert wait_until(lambda: not alive(worker), 15)
+
+
+@needs_proc
 def test_a_first_start_can_be_ended_while_the_demo_patients_load(tmp_path):
     data_dir = tmp_path / "data"
     data_dir.mkdir()
