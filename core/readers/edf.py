@@ -1,7 +1,7 @@
 """EDF, EDF+, BDF and BDF+: every signal at its own rate, interruptions as NaN.
 
-The whole header is checked before a sample is touched, and the samples are then a plain table of integers, so that no
-library parses bytes of a stranger here. Names, birth dates and other text about a person are never read out.
+The structure is checked here; edfio decodes fields, samples and annotations. It is given some whole records at a time,
+so that its copies stay small, and never the two fields about the person.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import itertools
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,45 +38,45 @@ from core.types import InputFile, Notice, Recording
 
 _BDF_MAGIC = b"\xffBIOSEMI"
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _EXPORT = "Export it again from the recorder."
-# records turned into numbers at a time
-_BLOCK = 64
-
-
-@dataclass(frozen=True)
-class _Column:
-    """One signal's part of the header; ``offset`` counts its first sample within a record."""
-
-    label: str
-    unit: str
-    physical: tuple[float, float]
-    digital: tuple[float, float]
-    samples: int
-    offset: int
-
-    @property
-    def is_annotations(self) -> bool:
-        return self.label in ("EDF Annotations", "BDF Annotations")
+# handed to edfio at once: what stays within the cache, and few enough records for their durations to add up exactly
+_PIECE_BYTES, _PIECE_RECORDS = 2**21, 1000
+# some recorders write a decimal comma, or fill a field with zeros
+_TIDY = bytes.maketrans(b",\0", b". ")
 
 
 @dataclass(frozen=True)
 class _Header:
-    width: int
-    reserved: str
-    start: bytes
-    startdate: str
+    """What cuts a file into records; ``raw`` is the header as edfio is given it."""
+
+    kind: str
+    raw: bytes
     n_records: int
     duration_s: float
-    columns: tuple[_Column, ...]
+    # a record of every signal, those of texts included
+    samples: tuple[int, ...]
+    is_text: tuple[bool, ...]
 
     @property
-    def bytes(self) -> int:
-        return 256 * (len(self.columns) + 1)
+    def width(self) -> int:
+        return 3 if self.kind == "BDF" else 2
 
     @property
     def record_bytes(self) -> int:
-        return self.width * sum(c.samples for c in self.columns)
+        return self.width * sum(self.samples)
+
+    @property
+    def variant(self) -> bytes:
+        return self.raw[192:236].strip()[:5]
+
+    def decoded(self, records: bytes) -> Any:
+        """Some whole records as edfio's Edf or Bdf."""
+        import edfio
+
+        data = self.raw[:236] + b"%-8d" % (len(records) // self.record_bytes) + self.raw[244:] + records
+        encoding = "utf-8" if _is_utf8(self.raw[8:]) else "latin-1"
+        read = edfio.read_bdf if self.kind == "BDF" else edfio.read_edf
+        return read(data, header_encoding=encoding)
 
 
 def sniff_edf(first: bytes, name: str) -> bool:
@@ -90,55 +91,73 @@ def sniff_bdf(first: bytes, name: str) -> bool:
 
 def read_edf(files: Sequence[InputFile], options: Options | None = None) -> Recording:
     """One EDF or EDF+ file as a recording."""
-    return _read(only(files), options or Options(), bdf=False)
+    return _read(only(files), options or Options(), "EDF")
 
 
 def read_bdf(files: Sequence[InputFile], options: Options | None = None) -> Recording:
     """One BDF or BDF+ file as a recording."""
-    return _read(only(files), options or Options(), bdf=True)
+    return _read(only(files), options or Options(), "BDF")
 
 
-def _read(file: InputFile, options: Options, *, bdf: bool) -> Recording:
+def _read(file: InputFile, options: Options, kind: str) -> Recording:
     notices: list[Notice] = []
-    header = _header(file, bdf, notices)
+    header = _header(file, kind)
     n_records = _records(file, header, notices)
-    table = np.memmap(file.path, np.uint8, "r", header.bytes, (n_records, header.record_bytes))
-    texts, onsets = _texts(table, header)
-    first = onsets[0] if onsets else 0.0
-    if not 0 <= first < 1:
-        # EDF+ allows a fraction of a second here; more is another clock
-        first = 0.0 if not header.reserved.endswith("+D") else first
-    pieces = _pieces(file, header, n_records, onsets, notices)
-    columns = [c for c in header.columns if not c.is_annotations]
-    raw = []
-    for column, x in zip(columns, _all_samples(table, columns, header.width), strict=True):
-        sfreq = check_rate(column.samples / header.duration_s, file, f'"{column.label}"')
-        if len(pieces) > 1:
-            width = column.samples
-            x = filled_gaps([(at, x[a * width : b * width]) for at, a, b in pieces], sfreq)
-        raw.append(channels.Raw(column.label, column.unit, x, sfreq))
-    plus = header.reserved[:4] in ("EDF+", "BDF+")
+    onsets = _onsets(file, header, n_records)
+    stretches = _stretches(file, header, onsets, notices)
+    # EDF+ allows the first record a fraction of a second; more is another clock
+    first = onsets[0] if 0 <= onsets[0] < 1 or header.variant.endswith(b"+D") else 0.0
+    raw: list[channels.Raw] = []
+    marks: list[tuple[float, float, str]] = []
+    damaged = False
+    step = max(1, min(_PIECE_RECORDS, _PIECE_BYTES // header.record_bytes))
+    with Path(file.path).open("rb") as stream:
+        stream.seek(len(header.raw))
+        for start in range(0, n_records, step):
+            records = stream.read(min(step, n_records - start) * header.record_bytes)
+            piece = header.decoded(records)
+            if start == 0:
+                raw = _described(file, header, piece, n_records, notices)
+            for r, signal in zip(raw, piece.signals, strict=True):
+                at = start * signal.samples_per_data_record
+                x = signal.data
+                r.data[at : at + len(x)] = x
+            try:
+                try:
+                    found = piece.annotations
+                except UnicodeDecodeError:
+                    # EDF+ asks for UTF-8 and edfio reads nothing else
+                    found = header.decoded(re.sub(rb"[\x80-\xff]", b"?", records)).annotations
+                # edfio counts from the first record it was given
+                marks += [(at + onsets[start] - first, length or 0.0, text) for at, length, text in found]
+            except (ValueError, IndexError):
+                damaged = True
+    if damaged:
+        notices.append(Notice("W-ANNOTATIONS", "Annotations in parts of the file are damaged and were left out."))
+    if len(stretches) > 1:
+        raw = [replace(r, data=_with_gaps(r, stretches, n_records)) for r in raw]
     return Recording(
         signals=channels.typed(raw, options, notices, file),
-        started_at=_started(header, options, first, notices),
-        annotations=kept_annotations([(at - first, length, text) for at, length, text in texts], notices),
-        format=("bdf" if bdf else "edf") + ("+" if plus else ""),
+        started_at=_started(header, first, options, notices),
+        annotations=kept_annotations([m for m in marks if m[2].strip()], notices),
+        format=kind.lower() + ("+" if header.variant[3:4] == b"+" else ""),
         notices=tuple(notices),
     )
 
 
-# ---------------------------------------------------------------------------------------------------- the header
-def _header(file: InputFile, bdf: bool, notices: list[Notice]) -> _Header:
-    """Every field of the header, checked; refused where it contradicts itself."""
-    kind = "BDF" if bdf else "EDF"
+# ---------------------------------------------------------------------------------------------------- the structure
+def _header(file: InputFile, kind: str) -> _Header:
+    """The fields that say where everything lies, checked; refused where they contradict each other."""
     with Path(file.path).open("rb") as stream:
         fixed = stream.read(256)
-        if fixed[:8] != (_BDF_MAGIC if bdf else b"0       "):
+        if fixed[:8] != (_BDF_MAGIC if kind == "BDF" else b"0       "):
             raise refuse(
                 f"E-{kind}-HEADER", file, f"this is no {kind} file: its first bytes are not {kind}'s.", _EXPORT
             )
         if len(fixed) < 256:
             raise _cut(file, kind, len(fixed))
+        # the two fields about the person and the people around go no further
+        fixed = fixed[:8] + b" " * 160 + fixed[168:184] + fixed[184:].translate(_TIDY)
         n = _count(fixed[252:256], file, kind, "number of signals")
         length = _count(fixed[184:192], file, kind, "header length")
         if not 1 <= n <= MAX_CHANNELS:
@@ -155,72 +174,29 @@ def _header(file: InputFile, bdf: bool, notices: list[Notice]) -> _Header:
         rest = stream.read(256 * n)
     if len(rest) < 256 * n:
         raise _cut(file, kind, 256 + len(rest))
+    rest = rest[: 104 * n] + rest[104 * n :].translate(_TIDY)
     duration_s = _value(fixed[244:252], file, kind, "duration of a record")
     claimed = _count(fixed[236:244], file, kind, "number of records")
-    columns = _columns(rest, n, file, kind, notices)
-    signals = [c for c in columns if not c.is_annotations]
-    if duration_s < 0 or (duration_s == 0 and signals):
+    fields = [rest[216 * n + 8 * i :][:8] for i in range(n)]
+    samples = [_count(f, file, kind, f"samples a record of signal {i + 1}") for i, f in enumerate(fields)]
+    if min(samples) < 1:
+        raise refuse(
+            f"E-{kind}-SAMPLES", file, f"the samples a record of a signal are {min(samples)}.",
+            f"The header is damaged. {_EXPORT}",
+        )  # fmt: skip
+    is_text = tuple(rest[16 * i :][:16].rstrip() == f"{kind} Annotations".encode() for i in range(n))
+    if duration_s < 0 or (duration_s == 0 and not all(is_text)):
         raise refuse(
             f"E-{kind}-DURATION", file, f"a record lasts {duration_s:g} s, so that the sampling rate is not known.",
             f"The header is damaged. {_EXPORT}",
         )  # fmt: skip
-    width = 3 if bdf else 2
-    header = _Header(
-        width, fixed[192:236].decode("latin-1").strip()[:5], fixed[168:184],
-        fixed[88:168].decode("latin-1")[:21], claimed, duration_s, tuple(columns),
-    )  # fmt: skip
-    check_size(len(columns), abs(float(claimed)) * sum(c.samples for c in columns) if claimed < 10**7 else 0, file)
-    return header
+    check_size(n, abs(float(claimed)) * sum(samples) if claimed < 10**7 else 0, file)
+    return _Header(kind, fixed + rest, claimed, duration_s, tuple(samples), is_text)
 
 
-def _columns(rest: bytes, n: int, file: InputFile, kind: str, notices: list[Notice]) -> list[_Column]:
-    """The signals' headers: numbers parse, ranges are ranges, and there is at least a sample a record."""
-
-    def fields(start: int, width: int) -> list[bytes]:
-        return [rest[start * n + i * width : start * n + (i + 1) * width] for i in range(n)]
-
-    labels = [f.decode("utf-8" if _is_utf8(f) else "latin-1").strip() for f in fields(0, 16)]
-    units = [f.decode("utf-8" if _is_utf8(f) else "latin-1").strip() for f in fields(96, 8)]
-    numbers = [fields(start, 8) for start in (104, 112, 120, 128, 216)]
-    columns, offset, inverted = [], 0, []
-    for i, label in enumerate(labels):
-        where = f'of signal {i + 1} "{visible(label)}"'
-        samples = _count(numbers[4][i], file, kind, f"samples a record {where}")
-        texts = label in ("EDF Annotations", "BDF Annotations")
-        if samples < 1:
-            raise refuse(
-                f"E-{kind}-SAMPLES",
-                file,
-                f"the samples a record {where} are {samples}.",
-                f"The header is damaged. {_EXPORT}",
-            )
-        if texts:
-            ranges = [0.0, 1.0, 0.0, 1.0]
-        else:
-            words = ("physical minimum", "physical maximum", "digital minimum", "digital maximum")
-            ranges = [_value(numbers[k][i], file, kind, f"{words[k]} {where}") for k in range(4)]
-            if ranges[0] == ranges[1] or ranges[2] >= ranges[3]:
-                what = "physical" if ranges[0] == ranges[1] else "digital"
-                raise refuse(
-                    f"E-{kind}-RANGE", file,
-                    f"the {what} minimum {where} is not below its maximum, so it has no scale.",
-                    f"The header is damaged. {_EXPORT}",
-                )  # fmt: skip
-            if ranges[0] > ranges[1]:
-                inverted.append(label)
-        columns.append(_Column(label, units[i], (ranges[0], ranges[1]), (ranges[2], ranges[3]), samples, offset))
-        offset += samples
-    if inverted:
-        notices.append(Notice(
-            "W-POLARITY", f"The physical minimum lies above the maximum for {channels.listed(inverted)}: inverted "
-            "polarity. Read as the header says; check that the signal is not upside down.",
-        ))  # fmt: skip
-    return columns
-
-
-def _is_utf8(field: bytes) -> bool:
+def _is_utf8(text: bytes) -> bool:
     try:
-        field.decode("utf-8")
+        text.decode("utf-8")
     except UnicodeDecodeError:
         return False
     return True
@@ -234,9 +210,7 @@ def _cut(file: InputFile, kind: str, n_bytes: int) -> Refused:
 
 
 def _value(field: bytes, file: InputFile, kind: str, what: str) -> float:
-    text = field.decode("latin-1").strip().rstrip("\0").strip()
-    # some recorders write a decimal comma
-    text = text.replace(",", ".") if text.count(",") == 1 and "." not in text else text
+    text = field.decode("latin-1").strip()
     if not _NUMBER.match(text) or not math.isfinite(float(text)):
         raise refuse(
             f"E-{kind}-HEADER", file, f'the {what} in the header is "{visible(text, 12)}", which is no number.',
@@ -247,15 +221,15 @@ def _value(field: bytes, file: InputFile, kind: str, what: str) -> float:
 
 def _count(field: bytes, file: InputFile, kind: str, what: str) -> int:
     value = _value(field, file, kind, what)
-    if value != int(value):
+    if not re.fullmatch(rb"[+-]?\d+", field.strip()):
         raise refuse(f"E-{kind}-HEADER", file, f"the {what} in the header is {value:g}, no whole number.", _EXPORT)
     return int(value)
 
 
 def _records(file: InputFile, header: _Header, notices: list[Notice]) -> int:
     """How many whole records are there, held against how many the header claims."""
-    kind = "BDF" if header.width == 3 else "EDF"
-    body = Path(file.path).stat().st_size - header.bytes
+    kind = header.kind
+    body = Path(file.path).stat().st_size - len(header.raw)
     there, left_over = divmod(body, header.record_bytes)
     claimed = header.n_records
     if there < 1 or claimed == 0:
@@ -263,7 +237,7 @@ def _records(file: InputFile, header: _Header, notices: list[Notice]) -> int:
             f"E-{kind}-RECORDS", file, "it does not hold one whole record of signals.",
             f"The file is incomplete or damaged: copy it again. {_EXPORT}",
         )  # fmt: skip
-    check_size(len(header.columns), float(there) * header.record_bytes / header.width, file)
+    check_size(len(header.samples), float(there) * sum(header.samples), file)
     if claimed < 0:
         notices.append(
             Notice(
@@ -272,8 +246,8 @@ def _records(file: InputFile, header: _Header, notices: list[Notice]) -> int:
             )
         )
         return there
-    other = header.record_bytes // header.width * (2 if header.width == 3 else 3)
-    if claimed > 0 and body == claimed * other and body != claimed * header.record_bytes:
+    other = sum(header.samples) * (5 - header.width)
+    if body == claimed * other and body != claimed * header.record_bytes:
         raise refuse(
             f"E-{kind}-SIZE", file,
             f"the size of its records is that of {'EDF' if kind == 'BDF' else 'BDF'}, not of the {kind} its "
@@ -296,106 +270,96 @@ def _records(file: InputFile, header: _Header, notices: list[Notice]) -> int:
     return min(claimed, there)
 
 
-# ---------------------------------------------------------------------------------------------------- the body
-def _all_samples(table: np.ndarray, columns: Sequence[_Column], width: int) -> list[np.ndarray]:
-    """Each signal's samples in its stated unit, float32, shape (n_times,); block by block, to stay within the cache."""
-    out = [np.empty((len(table), c.samples), np.float32) for c in columns]
-    for start in range(0, len(table), _BLOCK):
-        block = np.ascontiguousarray(table[start : start + _BLOCK])
-        for column, x in zip(columns, out, strict=True):
-            part = block[:, column.offset * width : (column.offset + column.samples) * width]
-            (low, high), (d_low, d_high) = column.physical, column.digital
-            gain = (high - low) / (d_high - d_low)
-            rows = x[start : start + _BLOCK]
-            np.multiply(_integers(part, width), np.float32(gain), out=rows)
-            rows += np.float32(low - d_low * gain)
-    return [x.reshape(-1) for x in out]
+# ---------------------------------------------------------------------------------------------------- the contents
+def _described(file: InputFile, header: _Header, edf: Any, n_records: int, notices: list[Notice]) -> list[channels.Raw]:
+    """Each signal with room for its samples, after its ranges were seen to be ranges."""
+    kind, made, inverted = header.kind, [], []
+    for signal in edf.signals:
+        where = f'of "{visible(signal.label)}"'
+        try:
+            low, high = signal.physical_range
+            bottom, top = signal.digital_range
+        except ValueError:
+            low = high = bottom = top = math.nan
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise refuse(
+                f"E-{kind}-HEADER", file, f"the physical or digital range {where} holds something that is no number.",
+                f"The header is damaged. {_EXPORT}",
+            )  # fmt: skip
+        if low == high or bottom >= top:
+            what = "physical" if low == high else "digital"
+            raise refuse(
+                f"E-{kind}-RANGE", file, f"the {what} minimum {where} is not below its maximum, so it has no scale.",
+                f"The header is damaged. {_EXPORT}",
+            )  # fmt: skip
+        if low > high:
+            inverted.append(signal.label)
+        x = np.empty(n_records * signal.samples_per_data_record, np.float32)
+        sfreq = check_rate(signal.sampling_frequency, file, f'"{signal.label}"')
+        made.append(channels.Raw(signal.label.strip(), signal.physical_dimension.strip(), x, sfreq))
+    if inverted:
+        notices.append(Notice(
+            "W-POLARITY", f"The physical minimum lies above the maximum for {channels.listed(inverted)}: inverted "
+            "polarity. Read as the header says; check that the signal is not upside down.",
+        ))  # fmt: skip
+    return made
 
 
-def _integers(part: np.ndarray, width: int) -> np.ndarray:
-    """Bytes of some records as signed integers, shape (n_records, n_samples)."""
-    if width == 2:
-        return np.ascontiguousarray(part).view("<i2")
-    wide = np.zeros((len(part), part.shape[1] // 3, 4), np.uint8)
-    wide[..., 1:] = part.reshape(len(part), -1, 3)
-    # three bytes in the upper part of four, shifted down, keep their sign
-    return wide.view("<i4")[..., 0] >> 8
+def _onsets(file: InputFile, header: _Header, n_records: int) -> list[float]:
+    """When each record starts, in s: the first text of each, which edfio keeps to itself; NaN where there is none."""
+    if True not in header.is_text:
+        return [0.0] * n_records
+    column = header.is_text.index(True)
+    start, stop = (header.width * sum(header.samples[:i]) for i in (column, column + 1))
+    table = np.memmap(file.path, np.uint8, "r", len(header.raw), (n_records, header.record_bytes))
+    words = [row.tobytes().partition(b"\x14")[0].decode("latin-1") for row in table[:, start:stop]]
+    return [float(w) if _NUMBER.match(w) else math.nan for w in words]
 
 
-def _texts(table: np.ndarray, header: _Header) -> tuple[list[tuple[float, float, str]], list[float]]:
-    """Annotations as (onset, duration, text), and the onset of each record where one is kept."""
-    texts: list[tuple[float, float, str]] = []
-    onsets: list[float] = []
-    columns = [c for c in header.columns if c.is_annotations]
-    for i, column in enumerate(columns):
-        width = header.width
-        for record in table[:, column.offset * width : (column.offset + column.samples) * width]:
-            lists = [part for part in record.tobytes().split(b"\x00") if part]
-            for k, part in enumerate(lists):
-                head, *words = part.split(b"\x14")
-                onset, _, duration = head.partition(b"\x15")
-                at, length = _seconds(onset), _seconds(duration) if duration else 0.0
-                if i == 0 and k == 0 and words[:1] in ([], [b""]):
-                    onsets.append(at)
-                texts += [(at, length, w.decode("utf-8", "replace")) for w in words if w.strip()]
-    complete = columns and len(onsets) == len(table) and all(math.isfinite(o) for o in onsets)
-    return texts, onsets if complete else []
-
-
-def _seconds(field: bytes) -> float:
-    text = field.decode("latin-1").strip()
-    return float(text) if _NUMBER.match(text) else math.nan
-
-
-def _pieces(
-    file: InputFile, header: _Header, n_records: int, onsets: list[float], notices: list[Notice]
+def _stretches(
+    file: InputFile, header: _Header, onsets: list[float], notices: list[Notice]
 ) -> list[tuple[float, int, int]]:
     """Uninterrupted stretches as (onset in s from the first, first record, record after the last)."""
-    whole = [(0.0, 0, n_records)]
-    if not header.reserved.endswith("+D"):
-        return whole
-    if not onsets or any(b - a < header.duration_s * 0.999 for a, b in itertools.pairwise(onsets)):
+    n_records = len(onsets)
+    if not header.variant.endswith(b"+D"):
+        return [(0.0, 0, n_records)]
+    steps = [b - a for a, b in itertools.pairwise(onsets)]
+    if True not in header.is_text or not all(s >= header.duration_s * 0.999 for s in [*steps, math.inf]):
         raise refuse(
-            "E-EDF-TIME", file, "the recording is interrupted (EDF+D), and the times of its records are missing or "
-            "do not follow one another.", "Export it again as a continuous recording (EDF+C).",
+            f"E-{header.kind}-TIME", file, "the recording is interrupted (EDF+D), and the times of its records are "
+            "missing or do not follow one another.", "Export it again as a continuous recording (EDF+C).",
         )  # fmt: skip
-    fastest = max((c.samples / header.duration_s for c in header.columns if not c.is_annotations), default=1.0)
-    pieces, start = [], 0
-    for i in range(1, n_records + 1):
-        if i == n_records or onsets[i] - onsets[i - 1] - header.duration_s > 0.5 / fastest:
-            pieces.append((onsets[start] - onsets[0], start, i))
-            start = i
+    rows = [n for n, is_text in zip(header.samples, header.is_text, strict=True) if not is_text]
+    fastest = max(rows, default=1) / (header.duration_s or 1.0)
+    edges = [0, *(i + 1 for i, s in enumerate(steps) if s - header.duration_s > 0.5 / fastest), n_records]
     length = onsets[-1] - onsets[0] + header.duration_s
     if length > MAX_DURATION_S:
         raise refuse(
             "E-DURATION", file, f"it spans {length / 86400:.1f} days; at most 7 are read.", "Export it in parts."
         )
-    check_size(len(header.columns), length * fastest * len(header.columns), file)
-    if len(pieces) > 1:
+    check_size(len(header.samples), length * fastest * len(header.samples), file)
+    if len(edges) > 2:
         lost = length - n_records * header.duration_s
         notices.append(Notice(
-            "W-DISCONTINUOUS", f"The recording is discontinuous: {len(pieces) - 1} time gaps, {lost:.1f} s in all, "
+            "W-DISCONTINUOUS", f"The recording is discontinuous: {len(edges) - 2} time gaps, {lost:.1f} s in all, "
             "are kept as missing values.",
         ))  # fmt: skip
-    return pieces
+    return [(onsets[a] - onsets[0], a, b) for a, b in itertools.pairwise(edges)]
 
 
-def _started(header: _Header, options: Options, first: float, notices: list[Notice]) -> datetime | None:
+def _with_gaps(r: channels.Raw, stretches: list[tuple[float, int, int]], n_records: int) -> np.ndarray:
+    width = len(r.data) // n_records
+    return filled_gaps([(at, r.data[a * width : b * width]) for at, a, b in stretches], r.sfreq)
+
+
+def _started(header: _Header, first_s: float, options: Options, notices: list[Notice]) -> datetime | None:
     """The header's date in UTC; None for a blank one, with a notice where it is no date at all."""
-    text = header.start.decode("latin-1")
-    found = re.match(r"^(\d\d)[.\-/:](\d\d)[.\-/:](\d\d)(\d\d)[.:\-](\d\d)[.:\-](\d\d)$", text)
-    moment = None
-    if found:
-        day, month, year, hour, minute, second = (int(g) for g in found.groups())
-        year += 1900 if year >= 85 else 2000
-        long = re.match(r"^Startdate (\d\d)-([A-Z]{3})-(\d{4})", header.startdate)
-        if long and (int(long[1]), _MONTHS.index(long[2]) + 1 if long[2] in _MONTHS else 0) == (day, month):
-            year = int(long[3])
-        try:
-            moment = datetime(year, month, day, hour, minute, second)
-        except ValueError:
-            found = None
-    if not found and text.strip():
-        notices.append(Notice("W-DATE", "The start date in the header is not a date and was not used."))
-    moment = real_date(moment)
-    return moved(utc(moment, options.zone), first) if moment else None
+    # edfio asks the first text of the file for its fraction of a second, and gives no date where that is damaged
+    text = re.sub("[/:'-]", ".", header.raw[168:184].decode("latin-1"))
+    try:
+        moment = real_date(datetime.strptime(text.replace(" ", "0"), "%d.%m.%y%H.%M.%S"))
+    except ValueError:
+        if text.strip():
+            notices.append(Notice("W-DATE", "The start date in the header is not a date and was not used."))
+        return None
+    return moved(utc(moment, options.zone), first_s) if moment else None
