@@ -64,6 +64,7 @@ def wizard(store) -> None:
     since = datetime.combine(first, time(0), tzinfo=zone) if first else None
     until = datetime.combine(final, time(0), tzinfo=zone) + timedelta(days=1) if final else None
     st.caption("Mode: pseudonymous. Free text never leaves. Each file is written to the audit.")
+    components.models_note()
     frame = exports.frame(store, kind, patient=patient, since=since, until=until)
     choice = (kind, patient, str(since), str(until), fmt)
     if frame.empty:
@@ -225,7 +226,7 @@ def history(store) -> None:
     table = pd.DataFrame(
         [
             {
-                "When": formats.when(e["when"], zone) if isinstance(e.get("when"), datetime) else str(e.get("when")),
+                "When": formats.when(e["created_at"], zone),
                 "What": e["kind"],
                 "Subject": e["subject"],
                 "Rows": e["rows"],

@@ -184,7 +184,7 @@ def life_chart(
         "lines are 95 % intervals. Own range: prediction limits from the accepted sessions (usable share at least "
         "50 %), or from the sessions a clinician set. " + wording.INDEX_MEANS,
         on_select=True,
-        percent=("Usable",),
+        percent=("usable_share",),
     )
     for point in event.selection.points:
         session = made.sessions.get(point["curve_number"], ())
@@ -212,7 +212,7 @@ def plane(patient: Patient, rows: Sequence[SessionRow], baselines: Mapping[str, 
         how="Each point is a session's mean window probability of High valence and High arousal. Quadrants are cut at "
         "0.5: HAHV high arousal and high valence, HALV, LAHV, LALV. The ellipse spans the own ranges.",
         on_select=True,
-        percent=("Usable",),
+        percent=("usable_share",),
     )
     for point in event.selection.points:
         if point.get("customdata"):

@@ -171,4 +171,5 @@ with components.page("worklist"):
         components.empty("No patient fits this choice. Change the filters above to see more.")
     st.caption("Order: open insights by weight, then the oldest session not opened yet. " + wording.INDEX_MEANS)
     if any(r.simulated for r in rows):
-        st.caption(f"Patients marked {wording.SIMULATED} are simulated; {wording.DEMONSTRATION}.")
+        st.caption(f"Patients marked {wording.SIMULATED} are simulated: no person stands behind them.")
+    components.models_note()

@@ -14,7 +14,7 @@ import streamlit as st
 
 from app.ui import charts, formats, nav, state, wording
 from core.errors import AffectlineError, NotFound
-from core.services import exports, patients
+from core.services import exports, models, patients
 from core.services.insights import Card
 from core.services.patients import Baseline
 from core.services.sessions import SessionRow
@@ -226,10 +226,20 @@ def model_note(model: ModelInfo | None, *, key: str = "banner") -> None:
                 model_card(model.name)
 
 
+def models_note() -> None:
+    """Where a list shows predictions of many sessions: every installed model with its figure."""
+    for found in models.available(state.store()):
+        if found["problem"]:
+            continue
+        info = ModelInfo(
+            found["name"], found["version"], found["basis"], found["balanced_accuracy"], found["demonstration"]
+        )
+        said = f" {wording.DEMONSTRATION[0].upper()}{wording.DEMONSTRATION[1:]}." if info.demonstration else ""
+        st.caption(formats.in_label(wording.model_line(info) + said, 400))
+
+
 def model_card(name: str) -> None:
     """The card of a bundle as it is stored."""
-    from core.services import models
-
     try:
         card = models.card(state.store(), name)
     except AffectlineError as error:
@@ -263,22 +273,11 @@ def measure_tile(measure: Measure | None, name: str, *, help: str | None = None)
             label = measure.label
             st.metric(formats.name(name), formats.value(measure), help=help)
             unit = "index 0-1" if measure.unit == "index" else measure.unit
-            st.caption(f"{unit}, 95 % interval{f' · {label}' if label else ''}")
+            between = ", 95 % interval" if measure.low is not None and measure.high is not None else ", no interval"
+            st.caption(f"{unit}{between}{f' · {label}' if label else ''}")
         else:
             st.metric(formats.name(name), NOT_COMPUTED, help=help)
             st.caption(formats.value(measure).removeprefix("not computed: "))
-
-
-def quality_strip(quality: Mapping) -> None:
-    """Usable share and flags of every channel, worst first."""
-    channels = sorted(quality.get("channels", ()), key=lambda c: c.get("usable_share") or 0.0)
-    table(
-        quality_table(channels),
-        kind="quality",
-        subject=state.param(state.PATIENT) or "recording",
-        key="quality",
-        percent=("Usable",),
-    )
 
 
 def quality_table(channels: Sequence[Mapping]) -> pd.DataFrame:
@@ -344,14 +343,17 @@ def column_config(frame: pd.DataFrame, percent: Sequence[str] = (), digits: Mapp
     config: dict = {}
     for column in frame.columns:
         name = str(column)
+        label = name.replace("_", " ").capitalize() if name.islower() and len(name) > 1 else name
         if isinstance(frame[column].dtype, pd.DatetimeTZDtype):
             config[name] = st.column_config.DatetimeColumn(
-                format="D MMM YYYY HH:mm ([UTC]Z)", timezone=state.zone().key
+                label, format="D MMM YYYY HH:mm ([UTC]Z)", timezone=state.zone().key
             )
         elif name in percent:
-            config[name] = st.column_config.NumberColumn(format="percent", step=0.01)
+            config[name] = st.column_config.NumberColumn(label, format="percent", step=0.01)
         elif pd.api.types.is_float_dtype(frame[column]):
-            config[name] = st.column_config.NumberColumn(format=f"%.{(digits or {}).get(name, 2)}f")
+            config[name] = st.column_config.NumberColumn(label, format=f"%.{(digits or {}).get(name, 2)}f")
+        elif label != name:
+            config[name] = st.column_config.Column(label)
     return config
 
 
@@ -438,17 +440,19 @@ def sessions_table(rows: Sequence[SessionRow], measures: Sequence[str]) -> pd.Da
     zone = state.zone()
     found = [
         {
-            "Session": r.session,
-            "Started": pd.Timestamp(r.started_at).tz_convert(zone.key),
-            "Measure": formats.name(name),
-            "Unit": MEASURE_UNITS.get(name, formats.NOT_KNOWN),
-            "Value": m.value if m else None,
-            "Low": m.low if m else None,
-            "High": m.high if m else None,
-            "Reason": "computed" if m and m.value is not None else formats.value(m).removeprefix("not computed: "),
-            "Usable": r.usable_share,
-            "Low quality": "yes" if r.low_quality else "no",
-            "Status": r.status,
+            "session": r.session,
+            "started_at": pd.Timestamp(r.started_at).tz_convert(zone.key),
+            "measure": formats.name(name),
+            "unit": MEASURE_UNITS.get(name, formats.NOT_KNOWN),
+            "value": m.value if m else None,
+            "low": m.low if m else None,
+            "high": m.high if m else None,
+            "reason": "computed" if m and m.value is not None else formats.value(m).removeprefix("not computed: "),
+            "usable_share": r.usable_share,
+            "low_quality": "yes" if r.low_quality else "no",
+            "status": r.status,
+            "model": r.model.name if r.model else "none",
+            "model_version": r.model.version if r.model else "none",
         }
         for r in rows
         for name in measures
@@ -457,11 +461,11 @@ def sessions_table(rows: Sequence[SessionRow], measures: Sequence[str]) -> pd.Da
     frame = pd.DataFrame(
         found,
         columns=[
-            "Session", "Started", "Measure", "Unit", "Value", "Low", "High", "Reason", "Usable", "Low quality",
-            "Status",
+            "session", "started_at", "measure", "unit", "value", "low", "high", "reason", "usable_share",
+            "low_quality", "status", "model", "model_version",
         ],
     )  # fmt: skip
-    return frame.astype({"Value": float, "Low": float, "High": float, "Usable": float})
+    return frame.astype({"value": float, "low": float, "high": float, "usable_share": float})
 
 
 # --- insights
@@ -538,5 +542,5 @@ def history_chart(rows: Sequence[SessionRow], card: Card, name: str, baseline: B
         subject=card.patient,
         how="The stored values of the sessions, with 95 % intervals; the band is the person's own range in force now. "
         "The shaded time is the period the rule looked at.",
-        percent=("Usable",),
+        percent=("usable_share",),
     )

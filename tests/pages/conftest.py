@@ -97,7 +97,7 @@ def texts(at: AppTest) -> list[str]:
     def walk(node) -> None:
         kind = getattr(node, "type", "")
         proto = getattr(node, "proto", None)
-        if kind in ("arrow_data_frame", "arrow_table"):
+        if kind in ("dataframe", "table"):
             found.extend(_cells(node))
         elif kind in READABLE:
             for field in ("body", "label", "value", "text"):

@@ -9,9 +9,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.ui import nav, wording
-from core.services import insights, jobs, sessions
+from core.services import exports, insights, jobs, patients, sessions
 from core.settings import SAMPLES
-from tests.pages.conftest import IMPORTED, NOW, RECORDED, WRIST, open_page, texts
+from tests.pages.conftest import IMPORTED, NOW, RECORDED, WRIST, course_csv, open_page, texts
 
 SCRIPTS = sorted(entry.script.removesuffix(".py") for entry in nav.PAGES.values())
 FORBIDDEN = re.compile(r"\b(nan|NaN|None|NaT|Traceback|null|inf)\b|Exception")
@@ -94,9 +94,14 @@ def test_what_is_not_computed_is_said_in_words(filled):
 def test_the_demonstration_model_is_named_with_its_figure_wherever_its_numbers_stand(filled):
     row = sessions.history(filled, RECORDED)[-1]
     assert row.model is not None
-    for script, params in (("patient", {"patient": RECORDED}), ("session", {"session": row.session})):
+    for script, params in (
+        ("worklist", {}),
+        ("import_export", {}),
+        ("patient", {"patient": RECORDED}),
+        ("session", {"session": row.session}),
+    ):
         text = check(open_page(script, **params))
-        assert wording.DEMONSTRATION[1:] in text
+        assert wording.DEMONSTRATION[1:] in text.replace("\\", "")
         assert "LOSO" in text
 
 
@@ -114,8 +119,6 @@ def test_a_range_without_sessions_says_when_the_last_one_was(filled):
 
 
 def test_opening_a_patient_makes_their_sessions_no_longer_new(filled):
-    from core.services import patients
-
     assert next(r for r in patients.worklist(filled, now=NOW) if r.patient == IMPORTED).unread
     open_page("patient", patient=IMPORTED)
     assert not next(r for r in patients.worklist(filled, now=NOW) if r.patient == IMPORTED).unread
@@ -216,3 +219,42 @@ def test_a_new_patient_is_offered_the_next_free_pseudonym(filled):
     at.button(key="new_patient").click().run()
     assert "Never a name" in check(at)
     assert "P-0004" in [t.value for t in at.text_input]
+
+
+def test_an_export_shows_its_files_and_stands_in_the_history(filled):
+    at = open_page("import_export")
+    at.button(key="make_export").click().run()
+    text = check(at)
+    assert "data_dictionary.json" in text
+    made = exports.recent(filled)[0]
+    assert made["kind"] == "measures"
+    assert made["id"] in check(open_page("import_export", tab="History"))
+
+
+def test_measures_from_elsewhere_come_in_through_the_page(empty, tmp_path):
+    csv = course_csv(tmp_path / "course.csv", n=12)
+    at = open_page("import_export", tab="Import measures")
+    at.file_uploader[0].set_value((csv.name, csv.read_bytes(), "text/csv")).run()
+    check(at)
+    at.button(key="do_import").click().run()
+    assert "12 sessions" in check(at)
+    assert IMPORTED in check(open_page("worklist"))
+
+
+def test_a_csv_with_an_unknown_measure_is_refused_whole(empty, tmp_path):
+    at = open_page("import_export", tab="Import measures")
+    rows = b"patient,started_at,measure,value\nP-0009,2026-01-01T10:00:00Z,happiness,0.5\n"
+    at.file_uploader[0].set_value(("bad.csv", rows, "text/csv")).run()
+    at.button(key="do_import").click().run()
+    assert "E-MEASURE" in check(at).replace("\\", "")
+    assert "P-0009" not in check(open_page("worklist"))
+
+
+def test_an_exported_view_has_the_rows_of_the_screen(filled):
+    at = open_page("patient", patient=IMPORTED)
+    at.toggle(key="twin-timeline").set_value(True).run()
+    check(at)
+    shown = next(d.value for d in at.dataframe if "measure" in d.value.columns)
+    made = exports.export_view(filled, "timeline", shown, IMPORTED, now=NOW)
+    lines = next(b for n, b in made.files.items() if n.endswith(".csv")).decode("utf-8-sig").splitlines()
+    assert len(lines) - 1 == len(shown) == made.rows

@@ -27,18 +27,25 @@ def points(rows: Sequence[SessionRow], limit: int = PATH) -> list[tuple[SessionR
     return found[-limit:]
 
 
+def own_range(baseline: Baseline | None) -> tuple[float, float] | None:
+    """Both ends of the own range, or None while there is none."""
+    if baseline is None or baseline.low is None or baseline.high is None:
+        return None
+    return baseline.low, baseline.high
+
+
 def affect_plane(rows: Sequence[SessionRow], baselines: Mapping[str, Baseline]) -> go.Figure:
     """A fading, numbered path of the last ten sessions; dominance is the size; the ellipse is the own range."""
     path = points(rows)
     figure = go.Figure()
-    v, a = baselines.get("valence"), baselines.get("arousal")
-    if v and a and None not in (v.low, v.high, v.mean, a.low, a.high, a.mean):
+    across, up = own_range(baselines.get("valence")), own_range(baselines.get("arousal"))
+    if across and up:
         angle = np.linspace(0, 2 * np.pi, 73)
         # half axes are the half ranges, so the ellipse stays inside the box of both own ranges
         figure.add_trace(
             go.Scatter(
-                x=(v.low + v.high) / 2 + (v.high - v.low) / 2 * np.cos(angle),
-                y=(a.low + a.high) / 2 + (a.high - a.low) / 2 * np.sin(angle),
+                x=sum(across) / 2 + (across[1] - across[0]) / 2 * np.cos(angle),
+                y=sum(up) / 2 + (up[1] - up[0]) / 2 * np.sin(angle),
                 mode="lines",
                 fill="toself",
                 fillcolor=palette.BAND,
