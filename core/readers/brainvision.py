@@ -1,12 +1,16 @@
-"""BrainVision: header, markers and samples in three files that name each other.
+"""BrainVision: header, markers and samples in three files that name each other, decoded by MNE.
 
-The names inside the header are only compared with those of the files that were handed in, and never opened.
+The names inside the header are only compared with those of the files that were handed in, and never opened: MNE gets
+the files from us, and of the header what stands before its free text.
 """
 
 from __future__ import annotations
 
+import configparser
 import math
 import re
+import shutil
+import tempfile
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -29,10 +33,13 @@ from core.readers.base import (
 )
 from core.types import InputFile, Notice, Recording
 
-_FORMATS = {"INT_16": "<i2", "UINT_16": "<u2", "INT_32": "<i4", "IEEE_FLOAT_32": "<f4", "IEEE_FLOAT_64": "<f8"}
+# what MNE reads, with the bytes of a sample
+_FORMATS = {"INT_16": 2, "INT_32": 4, "IEEE_FLOAT_32": 4}
+# numbers decoded at a time
+_BLOCK = 2**21
 _MAX_TEXT_BYTES = 20 * 10**6
 _EXPORT = "Export the recording again, all three files together."
-_Sections = dict[str, dict[str, str]]
+_COMMON = "Common Infos"
 
 
 def sniff(first: bytes, name: str) -> bool:
@@ -47,17 +54,22 @@ def sniff_markers(first: bytes) -> bool:
 
 def partners(file: InputFile, among: Sequence[InputFile]) -> list[InputFile]:
     """The files that a header asks for; refused where its data file is not among those handed in."""
-    common = _common(_sections(file), file)
     others = {f.name: f for f in among if f is not file}
-    found = [_partner(file, others, _asked(common, file, "datafile"))]
-    if common.get("markerfile"):
-        found.append(_partner(file, others, _asked(common, file, "markerfile"), required=False))
-    return [f for f in found if f is not None]
+    return [f for f in _asked(_header(file), file, others) if f is not None]
 
 
-def _asked(common: dict[str, str], file: InputFile, key: str) -> str:
-    """A file name as written in the header; ``$b`` stands for the header's own name."""
-    return common.get(key, "").replace("$b", Path(file.name).stem)
+def _asked(
+    settings: configparser.ConfigParser, file: InputFile, others: dict[str, InputFile]
+) -> tuple[InputFile, InputFile | None]:
+    """Data file and marker file of a header; ``$b`` in a name stands for the header's own."""
+    names = [settings[_COMMON].get(key, "").replace("$b", Path(file.name).stem) for key in ("datafile", "markerfile")]
+    found = [_partner(file, others, name) if name or i == 0 else None for i, name in enumerate(names)]
+    if found[0] is None:
+        raise refuse(
+            "E-BV-MISSING", file, f'it belongs together with "{visible(names[0])}", which is missing.',
+            "Send the .vhdr, .vmrk and .eeg files together, under the names they were written with.",
+        )  # fmt: skip
+    return found[0], found[1]
 
 
 def read(files: Sequence[InputFile], options: Options | None = None) -> Recording:
@@ -69,28 +81,24 @@ def read(files: Sequence[InputFile], options: Options | None = None) -> Recordin
             raise empty(f)
     if header is None:
         raise refuse("E-BV-HEADER", files[0], "no BrainVision header (.vhdr) is among the files.", _EXPORT)
-    sections = _sections(header)
-    common = _common(sections, header)
-    others = {f.name: f for f in files if f is not header}
-    data = _partner(header, others, _asked(common, header, "datafile"))
+    settings = _header(header)
+    data, marker_file = _asked(settings, header, {f.name: f for f in files if f is not header})
     notices: list[Notice] = []
-    interval = _number(common.get("samplinginterval", ""), header, "SamplingInterval")
+    interval = _number(settings[_COMMON].get("samplinginterval", ""), header, "SamplingInterval")
     sfreq = check_rate(1e6 / interval if interval > 0 else math.inf, header, "the recording")
-    x, described = _samples(header, sections, common, data, notices)
+    x, described = _samples(header, settings, data, sfreq, notices)
     marks: list[tuple[float, float, str]] = []
     moment = None
-    if common.get("markerfile"):
-        marker_file = _partner(header, others, _asked(common, header, "markerfile"), required=False)
-        if marker_file is None:
-            notices.append(Notice("W-MISSING", "The marker file (.vmrk) is missing: no markers, no start time."))
-        else:
-            marks, moment, starts = _markers(marker_file, sfreq, x.shape[1], notices)
-            segments, lay = _segments(starts, sfreq, x.shape[1], notices)
-            marks = [(lay(at), length, text) for at, length, text in marks]
-            if len(segments) > 1:
-                x = np.stack([filled_gaps([(at, row[a:b]) for at, a, b in segments], sfreq) for row in x])
+    if marker_file is not None:
+        marks, starts = _markers(marker_file, sfreq, x.shape[1], notices)
+        moment = real_date(starts[0][1]) if starts else None
+        segments, lay = _segments(starts, sfreq, x.shape[1], notices)
+        marks = [(lay(at), length, text) for at, length, text in marks]
+        if len(segments) > 1:
+            x = np.stack([filled_gaps([(at, row[a:b]) for at, a, b in segments], sfreq) for row in x])
+    elif settings[_COMMON].get("markerfile"):
+        notices.append(Notice("W-MISSING", "The marker file (.vmrk) is missing: no markers, no start time."))
     raw = [channels.Raw(name, unit, row, sfreq) for (name, unit), row in zip(described, x, strict=True)]
-    moment = real_date(moment)
     return Recording(
         signals=channels.typed(raw, options, notices, header),
         started_at=utc(moment, options.zone) if moment else None,
@@ -105,48 +113,41 @@ def _starts(file: InputFile, test) -> bool:
         return test(stream.read(200), file.name)
 
 
-def _sections(file: InputFile) -> _Sections:
-    """A header or marker file as sections of key and value; comments and free text are passed over."""
+def _text(file: InputFile) -> str:
     raw = Path(file.path).read_bytes()
     if len(raw) > _MAX_TEXT_BYTES or b"\0" in raw:
         raise refuse("E-BV-HEADER", file, "this is no text, as a BrainVision header has to be.", _EXPORT)
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    sections: _Sections = {}
-    current: dict[str, str] = {}
-    for line in text.splitlines():
-        line = line.strip()
-        if line.startswith("[") and line.endswith("]"):
-            current = sections.setdefault(line[1:-1].strip().lower(), {})
-        elif "=" in line and not line.startswith(";"):
-            key, _, value = line.partition("=")
-            current.setdefault(key.strip().lower(), value.strip())
-    return sections
+        return raw.decode("latin-1")
 
 
-def _common(sections: _Sections, file: InputFile) -> dict[str, str]:
-    common = sections.get("common infos", {})
-    if not common:
+def _header(file: InputFile) -> configparser.ConfigParser:
+    """The settings of a header, without the free text and the positions behind them."""
+    settings = configparser.ConfigParser(interpolation=None)
+    try:
+        settings.read_string(re.split(r"(?im)^\[(?:comment|coordinates)\]", _text(file))[0].partition("\n")[2])
+    except configparser.Error as broken:
+        raise refuse("E-BV-HEADER", file, "its header is damaged.", _EXPORT) from broken
+    if settings.has_section("Common infos"):
+        # as some exporters spell it
+        settings[_COMMON] = settings["Common infos"]
+    if not settings.has_section(_COMMON):
         raise refuse("E-BV-HEADER", file, "it has no section [Common Infos].", _EXPORT)
-    return common
+    # of the text as it was before it was read
+    settings.remove_option(_COMMON, "codepage")
+    return settings
 
 
-def _partner(header: InputFile, others: dict[str, InputFile], name: str, required: bool = True) -> InputFile | None:
+def _partner(header: InputFile, others: dict[str, InputFile], name: str) -> InputFile | None:
     """The handed-in file of that name."""
     if not name or "/" in name or "\\" in name or name.startswith(".") or ":" in name:
         raise refuse(
             "E-BV-PATH", header, f'it names "{visible(name)}" as one of its files, which is not a plain file name.',
             "Put the three files into one folder and write plain names into the header.",
         )  # fmt: skip
-    found = others.get(name) or next((f for n, f in others.items() if n.lower() == name.lower()), None)
-    if found is None and required:
-        raise refuse(
-            "E-BV-MISSING", header, f'it belongs together with "{visible(name)}", which is missing.',
-            "Send the .vhdr, .vmrk and .eeg files together, under the names they were written with.",
-        )  # fmt: skip
-    return found
+    return others.get(name) or next((f for n, f in others.items() if n.lower() == name.lower()), None)
 
 
 def _number(text: str, file: InputFile, what: str) -> float:
@@ -160,72 +161,94 @@ def _number(text: str, file: InputFile, what: str) -> float:
 
 
 def _samples(
-    header: InputFile, sections: _Sections, common: dict[str, str], data: InputFile | None, notices: list[Notice]
+    header: InputFile, settings: configparser.ConfigParser, data: InputFile, sfreq: float, notices: list[Notice]
 ) -> tuple[np.ndarray, list[tuple[str, str]]]:
     """Samples (n_channels, n_times) in their stated units, with name and unit of each channel."""
-    assert data is not None
+    common = settings[_COMMON]
+    infos = settings["Channel Infos"] if settings.has_section("Channel Infos") else {}
     n = int(_number(common.get("numberofchannels", ""), header, "NumberOfChannels"))
     check_size(n, 0, header)
-    infos = sections.get("channel infos", {})
-    if not 1 <= n <= MAX_CHANNELS or len(infos) != n:
+    if not 1 <= n <= MAX_CHANNELS or set(infos) != {f"ch{i}" for i in range(1, n + 1)}:
         raise refuse(
             "E-BV-CHANNELS", header, f"NumberOfChannels is {n}, but {len(infos)} channels are described.", _EXPORT
         )
-    kind = _FORMATS.get(sections.get("binary infos", {}).get("binaryformat", "").upper())
-    if common.get("dataformat", "").upper() != "BINARY" or kind is None:
+    kind = settings.get("Binary Infos", "binaryformat", fallback="").upper()
+    if common.get("dataformat", "").upper() != "BINARY" or kind not in _FORMATS:
         raise refuse(
-            "E-BV-FORMAT", header, "its samples are not written as binary numbers.",
+            "E-BV-FORMAT", header, "its samples are not written as binary numbers of a kind that is read.",
             "Export it in binary format (INT_16 or IEEE_FLOAT_32).",
         )  # fmt: skip
-    described, scales = [], []
+    described = []
     for i in range(1, n + 1):
-        parts = [p.replace("\\1", ",").strip() for p in infos.get(f"ch{i}", "").split(",")] + ["", "", "", ""]
+        parts = [p.replace("\\1", ",").strip() for p in infos[f"ch{i}"].split(",")] + ["", "", "", ""]
         scale = _number(parts[2], header, f"the resolution of channel {i}") if parts[2] else 1.0
         if scale <= 0:
             raise refuse("E-BV-HEADER", header, f"the resolution of channel {i} is {scale:g}.", _EXPORT)
         # the format's own rule: no unit means microvolts
         described.append((parts[0] or f"channel {i}", parts[3] or "µV"))
-        scales.append(scale)
-    dtype = np.dtype(kind)
-    size = Path(data.path).stat().st_size
-    frames, left_over = divmod(size, n * dtype.itemsize)
+    frames, left_over = divmod(Path(data.path).stat().st_size, n * _FORMATS[kind])
     check_size(n, float(frames) * n, header)
     if frames < 1:
         raise refuse("E-BV-SIZE", data, "it does not hold one sample of every channel.", _EXPORT)
+    orientation = common.get("dataorientation", "MULTIPLEXED").upper()
+    if left_over and orientation == "VECTORIZED":
+        raise refuse(
+            "E-BV-SIZE", data, f"its size is no multiple of its {n} channels, so that none but the first has a "
+            "beginning.", _EXPORT,
+        )  # fmt: skip
     if left_over:
         notices.append(Notice(
             "W-TRUNCATED", f"The size of the data file is no multiple of its {n} channels: it is truncated, "
             "and the incomplete last sample was left out.",
         ))  # fmt: skip
-    flat = np.fromfile(data.path, dtype, frames * n)
-    vectorised = common.get("dataorientation", "MULTIPLEXED").upper() == "VECTORIZED"
-    x = flat.reshape(n, frames) if vectorised else flat.reshape(frames, n).T
-    return (x * np.array(scales)[:, None]).astype(np.float32), described
+    overrides = {
+        "data_fname": data.path, "marker_fname": False, "sfreq": sfreq, "n_channels": n, "data_format": "BINARY",
+        "binary_format": kind, "data_orientation": orientation, "ch_names": [str(i) for i in range(n)],
+    }  # fmt: skip
+    import mne
+
+    x = np.empty((n, frames), np.float32)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            # MNE asks for the suffix
+            with Path(folder, "x.vhdr").open("w", encoding="utf-8") as stream:
+                stream.write("Brain Vision Data Exchange Header File Version 1.0\n")
+                settings.write(stream)
+            raw = mne.io.read_raw_brainvision(stream.name, overrides=overrides, verbose="ERROR")
+        # MNE turns some units into volts; here the units stated are kept
+        times = np.array([channel["range"] for channel in raw.info["chs"]])[:, None]
+        for start in range(0, frames, step := max(1, _BLOCK // n)):
+            x[:, start : start + step] = raw.get_data(start=start, stop=min(start + step, frames)) / times
+    except (ValueError, LookupError, TypeError, AttributeError, OSError, RuntimeError) as broken:
+        raise refuse("E-BV-HEADER", header, "its header is damaged.", _EXPORT) from broken
+    return x, described
 
 
 def _markers(
     file: InputFile, sfreq: float, n_times: int, notices: list[Notice]
-) -> tuple[list[tuple[float, float, str]], datetime | None, list[tuple[int, datetime | None]]]:
-    """Markers as annotations, the time of the first sample, and where each segment starts."""
-    marks: list[tuple[float, float, str]] = []
-    segments: list[tuple[int, datetime | None]] = []
-    outside = 0
-    for key, value in _sections(file).get("marker infos", {}).items():
-        parts = [p.replace("\\1", ",") for p in value.split(",")] + [""] * 6
-        if not re.match(r"^mk\d+$", key) or not re.match(r"^\d+$", parts[2].strip()):
-            continue
-        position = int(parts[2]) - 1
-        if parts[0].strip().lower() == "new segment":
-            segments.append((max(position, 0), _moment(parts[5])))
-            continue
-        if not 0 <= position < n_times:
-            outside += 1
-            continue
-        length = float(parts[3]) / sfreq if re.match(r"^\d+$", parts[3].strip()) else 0.0
-        marks.append((position / sfreq, length, "/".join(p.strip() for p in parts[:2] if p.strip())))
-    if outside:
-        notices.append(Notice("W-MARKERS", f"{outside} markers lie outside the recording and were left out."))
-    return marks, segments[0][1] if segments else None, segments
+) -> tuple[list[tuple[float, float, str]], list[tuple[int, datetime | None]]]:
+    """Markers as annotations, and where and when each segment starts."""
+    import mne
+
+    text = _text(file)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            found = mne.read_annotations(shutil.copyfile(file.path, Path(folder, "x.vmrk")), sfreq=sfreq)
+    except (ValueError, LookupError, TypeError, OverflowError) as broken:
+        raise refuse("E-BV-MARKERS", file, "the marker file is damaged.", _EXPORT) from broken
+    rows = [
+        (float(at), float(length), word.strip("/ "))
+        for at, length, word in zip(found.onset, found.duration, found.description, strict=True)
+        if not word.lower().startswith("new segment/")
+    ]
+    marks = [row for row in rows if -0.5 < row[0] * sfreq < n_times - 0.5]
+    if len(marks) < len(rows):
+        notices.append(
+            Notice("W-MARKERS", f"{len(rows) - len(marks)} markers lie outside the recording and were left out.")
+        )
+    # MNE keeps the time of the first segment alone
+    starts = re.findall(r"(?im)^mk\d+=new segment,[^,\n]*,(\d+),[^,\n]*,[^,\n]*,?(.*)$", text)
+    return marks, [(max(int(position) - 1, 0), _moment(when)) for position, when in starts]
 
 
 def _moment(text: str) -> datetime | None:
