@@ -166,6 +166,7 @@ def life_chart(
     """The lanes on one time axis; a chosen point opens its session."""
     zone = state.zone()
     made = charts.timeline(rows, lanes, baselines, cards, events, reports, zone=zone)
+    choose = "Choose a marked point, or first a shorter range," if made.dense else "Choose a point"
     fewer = "" if made.n_drawn == len(rows) else f" {made.n_drawn:,} of them are drawn; the table has all."
     event = components.chart(
         made.figure,
@@ -173,7 +174,7 @@ def life_chart(
         title=f"Is {patient.pseudonym} within their own range?",
         caption=f"n = {len(rows):,} sessions, times in {zone.key}.{fewer} Line and band: own mean and range (95 %). "
         "▲ above, ● within, ▼ below own range, hollow: low quality, ✕ not computed, ◇ insight "
-        "(T trend, A anomaly, P peak, S stability, C correlation). Choose a point to open its session.",
+        f"(T trend, A anomaly, P peak, S stability, C correlation). {choose} to open its session.",
         alt=f"Life chart of {patient.pseudonym}: {', '.join(formats.name(m) for m in lanes)} over "
         f"{len(rows)} sessions, with own range, events, self-reports and usable share.",
         make_table=lambda: components.sessions_table(rows, lanes),

@@ -215,6 +215,12 @@ def _annotations(figure, annotations: Sequence[Annotation], start: float, stop: 
         )  # fmt: skip
 
 
+def _slow(rows: Sequence[dict]) -> list[dict]:
+    """The two channels that say most over a whole recording: slow ones, else the first."""
+    slow = [r for t in ("eda", "temp", "resp") for r in rows if r["type"] == t]
+    return slow[:2] or list(rows)[:1]
+
+
 def overview(
     duration_s: float,
     series: WindowSeries | None,
@@ -244,7 +250,7 @@ def overview(
             )
         figure.update_layout(showlegend=True)
     elif envelope is not None:
-        for i, row in enumerate(list(envelope.rows)[:3]):
+        for i, row in enumerate(_slow(envelope.rows)):
             y = np.asarray(row["y"], dtype=np.float64)
             finite = y[np.isfinite(y)]
             if not finite.size:

@@ -32,6 +32,7 @@ class Timeline:
     figure: go.Figure
     sessions: Mapping[int, tuple[str, ...]]
     n_drawn: int
+    dense: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def timeline(
         clickmode="event+select",
     )
     quiet(figure, total + 60, left=52, top=4)
-    return Timeline(figure, sessions, len(drawn))
+    return Timeline(figure, sessions, len(drawn), len(drawn) > DENSE)
 
 
 def _lanes(measures: Sequence[str], instruments: Sequence[str], events: bool, quality: bool) -> list[tuple[str, str]]:
