@@ -44,6 +44,7 @@ class Worker:
         self.slots = slots or settings().jobs
         self.idle: list[Executor] = []
         self.running: dict[str, tuple[Future, Executor]] = {}
+        self.children: set[multiprocessing.process.BaseProcess] = set()
         self.client = None
         if settings().dask_scheduler:
             from dask.distributed import Client
@@ -78,7 +79,9 @@ class Worker:
             if job is None:
                 return
             executor = self.idle.pop() if self.idle else self.executor()
+            before = set(multiprocessing.active_children())
             self.running[job.id] = (executor.submit(jobs.execute, self.database_url, job.id), executor)
+            self.children |= set(multiprocessing.active_children()) - before
 
     def executor(self) -> Executor:
         """A process of this machine, or the cluster."""
@@ -115,14 +118,15 @@ class Worker:
 
     def end(self) -> None:
         """Stop at once: end the processes, and queue what was in hand for the next worker."""
-        for child in multiprocessing.active_children():
+        for child in self.children:
             child.terminate()
-        for _, executor in self.running.values():
-            executor.shutdown(wait=False, cancel_futures=True)
+        for future, executor in self.running.values():
+            future.cancel()
+            executor.shutdown(wait=False)
         for executor in self.idle:
-            executor.shutdown(wait=False, cancel_futures=True)
+            executor.shutdown(wait=False)
         jobs.give_back(self.store, self.name, now=datetime.now(UTC))
-        for child in multiprocessing.active_children():
+        for child in self.children:
             child.join(2)
             if child.is_alive():
                 child.kill()

@@ -25,7 +25,7 @@ def health(store: Store) -> dict:
     """status, version, model_loaded, db_connected, uptime_seconds."""
     from core.models import bundle
 
-    connected = store.check() == "ok"
+    connected = store.answers()
     return {
         "status": "ok" if connected else "degraded",
         "version": VERSION,
@@ -91,7 +91,7 @@ def verify_audit(store: Store) -> tuple[bool, str]:
 
 def verify(store: Store) -> list[str]:
     """What is wrong with what is stored: audit chain, hashes of analyses, original files; empty when all is well."""
-    problems = []
+    problems = [f"database: {found}"] if (found := store.damage()) else []
     with store.read() as tx:
         whole, words = audit_rows.verify(tx)
         if not whole:

@@ -157,7 +157,7 @@ def _known(
             return None
         answer = stored.session_json(tx, patient, session, stored.newest(wanted))
     if session.deleted_at is not None:
-        restore(store, answer["session"], now=now)
+        restore(store, answer["session"], now=now, late=True)
     return answer
 
 

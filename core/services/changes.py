@@ -54,13 +54,13 @@ def delete(store: Store, session: str, *, now: datetime) -> None:
         tx.audit("session.delete", session, at=now, patient=patient)
 
 
-def restore(store: Store, session: str, *, now: datetime) -> None:
-    """Take a soft delete back."""
+def restore(store: Store, session: str, *, now: datetime, late: bool = False) -> None:
+    """Take a soft delete back; after 30 days only with ``late`` (its files were sent again)."""
     with store.write() as tx:
         patient, record = stored.find(tx, session)
         if record.deleted_at is None:
             return
-        if now - record.deleted_at > timedelta(days=RESTORE_DAYS):
+        if not late and now - record.deleted_at > timedelta(days=RESTORE_DAYS):
             raise Conflict(
                 "E-RESTORE",
                 f"it was deleted more than {RESTORE_DAYS} days ago.",

@@ -160,12 +160,16 @@ class Store:
             return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         return connection.execution_options(write=False)
 
-    def check(self) -> str:
-        """ "ok", or what the database itself says is wrong with it."""
+    def answers(self) -> bool:
+        """Whether the database answers a question."""
         with self.read() as tx:
-            if tx.postgres:
-                return "ok" if tx.value(text("SELECT 1")) == 1 else "no answer"
-            return str(tx.value(text("PRAGMA quick_check")))
+            return tx.value(text("SELECT 1")) == 1
+
+    def damage(self) -> str:
+        """What SQLite finds wrong with its own file, "" when nothing; reads all of it."""
+        with self.read() as tx:
+            found = "ok" if tx.postgres else str(tx.value(text("PRAGMA quick_check")))
+        return "" if found == "ok" else found
 
     def close(self) -> None:
         """Close all connections."""

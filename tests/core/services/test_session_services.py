@@ -198,8 +198,9 @@ for n, path in enumerate(sys.argv[5:]):
 
 def storing(store: Store, patient: str, files, ready_at: int = 0) -> subprocess.Popen:
     """A process that stores files one after the other; returns before it begins with number ``ready_at``."""
+    paths = [f.path for f in files]
     process = subprocess.Popen(
-        [sys.executable, "-c", STORING, store.url, str(store.data_dir), patient, str(ready_at), *(f.path for f in files)],
+        [sys.executable, "-c", STORING, store.url, str(store.data_dir), patient, str(ready_at), *paths],
         cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None and process.stdout.readline() == b"ready\n"
@@ -218,7 +219,7 @@ def test_two_processes_that_store_the_same_file_at_once_make_one_session(store, 
 def test_kill_9_while_storing_leaves_whole_sessions_only(store, tmp_path):
     files = [edf(tmp_path, seed=k) for k in range(5)]
     chance = random.Random(5)
-    for k in range(4):
+    for k in range(2):
         process = storing(store, f"P-{k:04d}", files, ready_at=1)
         time.sleep(chance.uniform(0.0, 2.0))
         os.killpg(process.pid, signal.SIGKILL)
@@ -232,7 +233,7 @@ def test_kill_9_while_storing_leaves_whole_sessions_only(store, tmp_path):
             assert len(whole["quality"]["channels"]) == 16 and whole["provenance"]["files"] and whole["markers"]
             assert len(sessions.signals(store, row.session, t0=0, page_s=2).rows) == 16
             n += 1
-    assert n >= 4, "the first session of each process was stored before it was killed"
+    assert n >= 2, "the first session of each process was stored before it was killed"
     assert admin.verify(store) == []
     store.blobs.sweep()
     assert list((store.data_dir / "recordings").glob("*.part")) == []
