@@ -1,11 +1,14 @@
 """EEGLAB datasets: a .set of MATLAB version 5 or 7.3, with its samples inside or in a .fdt beside it.
 
+The .set is decoded by pymatreader, as in MNE. Not by MNE itself: it opens the .fdt under the name written in the .set,
+and calls every channel EEG whose declared type it does not know ("EKG", "GSR").
 The name of the .fdt inside the .set is only compared with the files that were handed in. Fields about a person
 (subject, session, comments, history) are not read.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from core.errors import Refused
 from core.readers import channels, mat
 from core.readers.base import Options, check_rate, check_size, kept_annotations, only, refuse, visible
 from core.types import InputFile, Notice, Recording
@@ -31,7 +33,7 @@ def sniff(first: bytes, name: str) -> bool:
 
 def partners(file: InputFile, among: Sequence[InputFile]) -> list[InputFile]:
     """The .fdt that goes with a .set, where it is among the files: of the name written in the .set or of its own."""
-    fdts = [f for f in among if f is not file and f.name.lower().endswith((".fdt", ".dat"))]
+    fdts = [f for f in among if f is not file and f.name.lower().endswith(".fdt")]
     if not fdts:
         return []
     data = _fields(file).get("data")
@@ -40,7 +42,8 @@ def partners(file: InputFile, among: Sequence[InputFile]) -> list[InputFile]:
 
 def _names(data: str, head: InputFile) -> set[str]:
     """EEGLAB itself looks for a .fdt of the .set's own name when the two were renamed together."""
-    return {data.lower(), f"{Path(head.name).stem}.fdt".lower()}
+    # a .dat of old versions holds its samples in another order
+    return {name for name in (data.lower(), f"{Path(head.name).stem}.fdt".lower()) if name.endswith(".fdt")}
 
 
 def read(files: Sequence[InputFile], options: Options | None = None) -> Recording:
@@ -80,85 +83,32 @@ def _is_mat(file: InputFile) -> bool:
 
 
 def _fields(file: InputFile) -> dict[str, Any]:
-    """The fields of the dataset that are needed: arrays, texts, and lists of dicts for channels and events."""
+    """The fields of the dataset that are needed."""
     only([file])
-    fields = _fields_73(file) if mat.is_v73(file) else _fields_5(file)
-    if "data" not in fields or "srate" not in fields:
+    found = mat.load(file, ["EEG", *_FIELDS])
+    found = found["EEG"] if isinstance(found.get("EEG"), dict) else found
+    if "data" not in found or "srate" not in found:
         raise refuse(
             "E-MAT", file, "it is a MATLAB file without an EEGLAB dataset in it.",
             "Send an EEGLAB .set; studies in MATLAB files are read by study import.",
         )  # fmt: skip
-    return fields
+    return {key: found[key] for key in _FIELDS if key in found}
 
 
-def _fields_5(file: InputFile) -> dict[str, Any]:
-    found = mat.load(file, ["EEG", *_FIELDS])
-    if "EEG" in found:
-        found = {k: getattr(found["EEG"], k) for k in _FIELDS if hasattr(found["EEG"], k)}
-    out = {k: found[k] for k in _FIELDS if k in found}
-    for key in ("chanlocs", "event"):
-        items = np.atleast_1d(out.get(key, np.array([]))).ravel()
-        out[key] = [vars(i) for i in items if hasattr(i, "_fieldnames")]
-    return out
+def _items(structs: Any) -> list[dict[str, Any]]:
+    """An array of structures, which comes as a dict of lists or, of one structure, of values, as a list of dicts."""
+    columns = {k: v if isinstance(v, list) else [v] for k, v in structs.items()} if isinstance(structs, dict) else {}
+    return [dict(zip(columns, row, strict=True)) for row in itertools.zip_longest(*columns.values())]
 
 
-def _fields_73(file: InputFile) -> dict[str, Any]:
-    import h5py
-
-    try:
-        with h5py.File(file.path, "r") as store:
-            root = store["EEG"] if isinstance(store.get("EEG", getlink=True), h5py.HardLink) else store
-            out: dict[str, Any] = {}
-            for key in _FIELDS:
-                if isinstance(root.get(key, getlink=True), h5py.HardLink):
-                    out[key] = _items(store, root[key]) if key in ("chanlocs", "event") else _value(root[key])
-            return out
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as broken:
-        if isinstance(broken, Refused):
-            raise
-        raise refuse("E-MAT", file, "the MATLAB 7.3 file is damaged or cut off.", _EXPORT) from broken
-
-
-def _value(item: Any) -> Any:
-    """A number, a text or an array of a 7.3 file; shape is checked by the caller before anything is computed."""
-    import h5py
-
-    if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "biuf" or item.external or item.is_virtual:
-        raise ValueError("no plain dataset")
-    if item.attrs.get("MATLAB_empty", 0):
-        return np.array([])
-    if item.attrs.get("MATLAB_class") == b"char":
-        if item.size > 10_000:
-            raise ValueError("text too long")
-        return "".join(chr(c) for c in np.asarray(item).T.ravel())
-    if item.size > 2**31:
-        raise ValueError("too large")
-    array = np.asarray(item)
-    return array.T if array.size > 1 else array.ravel()
-
-
-def _items(store: Any, group: Any) -> list[dict[str, Any]]:
-    """A struct array of a 7.3 file as dicts of the fields used here."""
-    import h5py
-
-    if not isinstance(group, h5py.Group):
-        return []
-    columns: dict[str, list[Any]] = {}
-    for key in ("labels", "type", "latency", "duration"):
-        if not isinstance(group.get(key, getlink=True), h5py.HardLink):
-            continue
-        item = group[key]
-        if item.dtype == h5py.ref_dtype or item.dtype.kind == "O":
-            columns[key] = [_value(store[r]) if r else "" for r in np.asarray(item).T.ravel()[:100_000]]
-        else:
-            columns[key] = [_value(item)]
-    n = max((len(c) for c in columns.values()), default=0)
-    return [{k: c[i] for k, c in columns.items() if i < len(c)} for i in range(n)]
+def _number(value: Any) -> float:
+    """The first number of a value, NaN where there is none."""
+    array = np.asarray(value) if not isinstance(value, (list, dict)) else np.array([])
+    return float(array.ravel()[0]) if array.size and array.dtype.kind in "biuf" else math.nan
 
 
 def _real(fields: Mapping[str, Any], key: str, file: InputFile) -> float:
-    value = np.asarray(fields.get(key, np.nan))
-    number = float(value.ravel()[0]) if value.size and value.dtype.kind in "biuf" else math.nan
+    number = _number(fields.get(key))
     if not math.isfinite(number):
         raise refuse("E-EEGLAB", file, f'its field "{key}" is no number.', _EXPORT)
     return number
@@ -201,9 +151,10 @@ def _samples(data: Any, n: int, n_times: int, head: InputFile, others: Sequence[
     return np.fromfile(beside.path, "<f4").reshape(n_times, n).T
 
 
-def _channels(items: Any, n: int) -> list[tuple[str, str]]:
+def _channels(structs: Any, n: int) -> list[tuple[str, str]]:
     """Label and declared type of every channel."""
-    items = items if isinstance(items, list) and len(items) == n else [{}] * n
+    items = _items(structs)
+    items = items if len(items) == n else [{}] * n
     return [(_text(item.get("labels")) or f"channel {i + 1}", _text(item.get("type"))) for i, item in enumerate(items)]
 
 
@@ -211,16 +162,12 @@ def _text(value: Any) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _events(items: Any, sfreq: float, notices: list[Notice]) -> list[tuple[float, float, str]]:
+def _events(structs: Any, sfreq: float, notices: list[Notice]) -> list[tuple[float, float, str]]:
     """Events as annotations; MATLAB counts samples from 1."""
     marks = []
-    for item in items or []:
-        numbers = [np.asarray(item.get(k, np.nan)) for k in ("latency", "duration")]
-        latency, duration = (float(v.ravel()[0]) if v.size and v.dtype.kind in "biuf" else math.nan for v in numbers)
-        kind = item.get("type")
-        word = (
-            _text(kind) if isinstance(kind, str) else (f"{np.asarray(kind).ravel()[0]:g}" if _is_number(kind) else "")
-        )
+    for item in _items(structs):
+        latency, duration, code = (_number(item.get(key)) for key in ("latency", "duration", "type"))
+        word = _text(item.get("type")) or ("" if math.isnan(code) else f"{code:g}")
         marks.append(((latency - 1) / sfreq, duration / sfreq, word))
     if any(word == "boundary" for _, _, word in marks):
         notices.append(Notice(
@@ -228,8 +175,3 @@ def _events(items: Any, sfreq: float, notices: list[Notice]) -> list[tuple[float
             "the signal jumps there.",
         ))  # fmt: skip
     return marks
-
-
-def _is_number(value: Any) -> bool:
-    array = np.asarray(value)
-    return bool(array.size) and array.dtype.kind in "biuf"

@@ -1,9 +1,10 @@
-"""MATLAB files, walked before any library sees them (security 1): version 5 tag by tag, 7.3 link by link."""
+"""MATLAB files, read by pymatreader after a walk (security 1): version 5 tag by tag, 7.3 (HDF5) link by link."""
 
 from __future__ import annotations
 
 import math
 import struct
+import warnings
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,32 +24,42 @@ _MAX_DEPTH = 50
 _EXPORT = "Save it again from MATLAB or EEGLAB."
 
 
-def is_v73(file: InputFile) -> bool:
-    """Whether a MATLAB file is of version 7.3, which is HDF5 behind a header."""
+def load(file: InputFile, names: Sequence[str]) -> dict[str, Any]:
+    """Some variables of a MATLAB file; a structure as a dict, an array of structures as a dict of lists."""
+    import pymatreader
+
     with Path(file.path).open("rb") as stream:
         start = stream.read(520)
-    return start.startswith(HDF5_MAGIC) or start[512:520] == HDF5_MAGIC
-
-
-def load(file: InputFile, names: Sequence[str]) -> dict[str, Any]:
-    """Some variables of a version 5 file, after every tag was checked; scipy reads what is left."""
-    import scipy.io
-
-    check(file)
     try:
-        with Path(file.path).open("rb") as stream:
-            return scipy.io.loadmat(stream, variable_names=list(names), squeeze_me=True, struct_as_record=False)
+        (_check_hdf5 if HDF5_MAGIC in (start[:8], start[512:]) else check)(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return pymatreader.read_mat(file.path, variable_names=names)
     except (
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        NotImplementedError,
-        OSError,
+        ValueError, TypeError, LookupError, RuntimeError, OSError, AttributeError, AssertionError, OverflowError,
         zlib.error,
-        OverflowError,
-    ) as broken:
+    ) as broken:  # fmt: skip
         raise _damaged(file) from broken
+
+
+def _check_hdf5(file: InputFile) -> None:
+    """Refuse a version 7.3 file that points out of itself, or holds more than may be unpacked."""
+    import h5py
+
+    sizes = []
+
+    def points_away(_: str, link: Any) -> bool | None:
+        return None if isinstance(link, h5py.HardLink) else True
+
+    def weigh(_: str, item: Any) -> bool | None:
+        if isinstance(item, h5py.Dataset):
+            sizes.append(item.nbytes)
+            return True if item.external or item.is_virtual else None
+        return None
+
+    with h5py.File(file.path, "r") as store:
+        if store.visititems_links(points_away) or store.visititems(weigh) or sum(sizes) > MAX_UNPACKED_BYTES:
+            raise _damaged(file)
 
 
 def check(file: InputFile) -> None:

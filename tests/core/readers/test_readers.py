@@ -140,6 +140,28 @@ def test_eeglab_is_what_mne_reads(shared_data):
     ]
 
 
+@pytest.mark.parametrize("inside", [True, False], ids=["EEG", "fields"])
+def test_eeglab_keeps_declared_types_and_counts_events_from_one(tmp_path, inside):
+    import scipy.io
+
+    x = eeg(3)
+    chanlocs = np.array([("Fp1", "EEG"), ("x1", "EKG"), ("x2", "GSR")], [("labels", "O"), ("type", "O")])
+    event = np.array([("stim", 129.0, 0.0), (7, 257.0, 64.0)], [("type", "O"), ("latency", "O"), ("duration", "O")])
+    fields = {"data": x, "nbchan": 3, "pnts": 1280, "trials": 1, "srate": 128.0, "chanlocs": chanlocs, "event": event}
+    scipy.io.savemat(tmp_path / "x.set", {"EEG": fields} if inside else fields)
+    r = read(tmp_path / "x.set")
+    assert [(s.name, s.type) for s in r.signals][:2] == [("Fp1", "eeg"), ("x1", "ecg")]
+    assert r.signals[2].type != "eeg"
+    assert np.allclose(r.signals[0].data, x[0]) and np.allclose(r.signals[1].data, x[1] / 1000, atol=1e-6)
+    assert [(a.onset_s, a.duration_s, a.description) for a in r.annotations] == [(1.0, 0.0, "stim"), (2.0, 0.5, "7")]
+    # one channel and one event come without a list around them
+    fields |= {"data": x[:1], "nbchan": 1, "chanlocs": chanlocs[:1], "event": event[1:]}
+    scipy.io.savemat(tmp_path / "x.set", {"EEG": fields} if inside else fields)
+    r = read(tmp_path / "x.set")
+    assert [(s.name, len(s.data)) for s in r.signals] == [("Fp1", 1280)]
+    assert [(a.onset_s, a.description) for a in r.annotations] == [(2.0, "7")]
+
+
 def test_eeglab_of_version_7_3_with_fdt_reads_the_same(tmp_path):
     import h5py
 
@@ -171,6 +193,24 @@ def test_eeglab_of_version_7_3_with_fdt_reads_the_same(tmp_path):
         read(tmp_path / "x.fdt", tmp_path / "x.set")
     with pytest.raises(Refused, match=r'samples are in "x\.fdt", which is missing'):
         read(tmp_path / "x.set")
+
+
+def test_matlab_7_3_that_points_out_of_itself_is_refused(tmp_path):
+    import h5py
+
+    for link in (h5py.ExternalLink("/etc/hosts", "/"), h5py.SoftLink("/EEG"), None):
+        path = tmp_path / "x.set"
+        with h5py.File(path, "w", userblock_size=512) as store:
+            group = store.create_group("EEG")
+            if link:
+                group["data"] = link
+            else:
+                # says it is larger than may be unpacked, and holds nothing
+                group.create_dataset("data", (10**6, 10**6), "f4", chunks=True)
+        with path.open("r+b") as stream:
+            stream.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
+        with pytest.raises(Refused, match="E-MAT"):
+            read(path)
 
 
 @pytest.mark.parametrize("where", ["S05", "S12_session.zip"])
