@@ -23,7 +23,7 @@ from scipy import signal
 from core import features, preprocess, quality, simulate, windows
 from core.dsp import beats
 from core.insights import replay
-from core.readers import edf
+from core.readers import READERS
 from core.types import InputFile, Pipeline, Visit
 
 ROUNDS = 5
@@ -76,7 +76,7 @@ def main() -> int:
         files = [InputFile(path.name, str(path))]
         compare(
             "EDF of an hour, 14 x 128 Hz + 2 x 256 Hz",
-            lambda: edf.read(files),
+            lambda: READERS["edf"].read(files),
             lambda: mne.io.read_raw_edf(path, preload=True),
             "mne preload",
         )
