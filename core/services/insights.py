@@ -110,34 +110,25 @@ def open_cards(store: Store, *, now: datetime, patient: str | None = None) -> li
 def as_json(store: Store, patient: str, preset: str = "default") -> dict:
     """The object of ``insights --json``: oldest first, all there is."""
     cards = of_patient(store, patient, preset=preset)
-    return {"patient": patient, "preset": preset, "insights": [card_json(c) for c in cards]}
-
-
-def card_json(card: Card) -> dict:
-    """One insight of the contract; what has no value is left out."""
-    return insight_json(card.id, card.insight) | {"state": card.state}
+    return {"patient": patient, "preset": preset, "insights": [insight_json(c.id, c.insight) for c in cards]}
 
 
 def insight_json(insight_id: str, insight: Insight) -> dict:
-    """One insight as ``analyse --json`` and ``insights --json`` give it."""
-    more = {"low": insight.low, "high": insight.high, "p": insight.p, "q": insight.q, "model": insight.model}
+    """One insight as ``analyse --json`` and ``insights --json`` give it: the keys of the contract and no others.
+
+    Interval, p, q, rule, period and decision go out with ``export --what insights``.
+    """
     return {
         "id": insight_id,
         "kind": insight.kind,
         "measure": insight.measure,
         "session": insight.session,
-        "last_session": insight.last_session,
         "severity": insight.severity,
         "text": insight.text,
         "value": insight.value,
         "reference": insight.reference,
         "n": insight.n,
         "expected_by_chance": insight.expected_by_chance,
-        "preset": insight.preset,
-        "rule": insight.rule,
-        "period_start": insight.period_start.isoformat(),
-        "period_end": insight.period_end.isoformat(),
-        **{name: value for name, value in more.items() if value is not None},
     }
 
 

@@ -74,7 +74,7 @@ def test_insights_have_the_keys_of_the_contract_in_both_presets(imported, preset
         "id", "kind", "measure", "session", "severity", "text", "value", "reference", "n", "expected_by_chance",
     }  # fmt: skip
     for item in got["insights"]:
-        assert set(item) >= keys
+        assert set(item) == keys
         assert item["kind"] in ("TREND", "ANOMALY", "PEAK", "STABILITY", "CORRELATION")
         assert item["severity"] in ("info", "warning", "alert")
 
