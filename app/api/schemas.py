@@ -131,6 +131,7 @@ class History(Answer):
     size: int
     total: int
     sessions: list[dict[str, Any]]
+    message: str
 
 
 class InsightItem(BaseModel):
@@ -163,6 +164,7 @@ class Insights(Answer):
     total: int
     regenerated: bool
     insights: list[InsightItem]
+    message: str
 
 
 class JobAnswer(BaseModel):

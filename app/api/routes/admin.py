@@ -19,7 +19,7 @@ ZIP: dict[int | str, dict[str, Any]] = {
 @router.get("/platform/stats", response_model=schemas.Answer)
 def stats(store: deps.TheStore) -> dict:
     """Predictions, users, sessions and insights that are stored."""
-    return admin.platform_stats(store)
+    return admin.platform_stats(store) | {"message": schemas.NOTICE}
 
 
 @router.post("/admin/export", response_class=Response, responses=ZIP)

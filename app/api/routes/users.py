@@ -10,9 +10,17 @@ from fastapi import APIRouter, Query
 from app.api import deps, schemas
 from app.ui import wording
 from core.services import insights, patients, sessions
-from core.settings import MEASURE_NAMES
+from core.settings import DEMONSTRATION, MEASURE_NAMES
+from core.storage.store import Store
 
 router = APIRouter(prefix="/users/{user_id}", tags=["users"])
+
+
+def message(store: Store, patient: str) -> str:
+    """What a person must know beside a patient's numbers: what this is not, and which models only demonstrate."""
+    used = {row.model for row in sessions.history(store, patient) if row.model and row.model.demonstration}
+    named = sorted({f"{model.name} {model.version}" for model in used})
+    return " ".join([*(f"{name}: {DEMONSTRATION}." for name in named), schemas.NOTICE])
 
 
 @router.get("/history", response_model=schemas.History)
@@ -29,7 +37,15 @@ def patient_history(
     found = sessions.history_json(store, user_id)["sessions"]
     rows = [row for row in reversed(found) if datetime.fromisoformat(row["started_at"]) >= since]
     shown = rows[(page - 1) * size : page * size]
-    return {"user_id": user_id, "days": days, "page": page, "size": size, "total": len(rows), "sessions": shown}
+    return {
+        "user_id": user_id,
+        "days": days,
+        "page": page,
+        "size": size,
+        "total": len(rows),
+        "sessions": shown,
+        "message": message(store, user_id),
+    }
 
 
 @router.get("/insights", response_model=schemas.Insights)
@@ -54,6 +70,7 @@ def patient_insights(
         "total": len(cards),
         "regenerated": regenerate,
         "insights": [item(card) for card in cards],
+        "message": message(store, user_id),
     }
 
 
@@ -84,10 +101,10 @@ def item(card: insights.Card) -> dict[str, Any]:
 @router.get("/profile", response_model=schemas.Answer)
 def profile(user_id: str, store: deps.TheStore) -> dict:
     """The patient's baselines and counts."""
-    return patients.profile(store, user_id)
+    return patients.profile(store, user_id) | {"message": message(store, user_id)}
 
 
 @router.get("/summary", response_model=schemas.Answer)
 def summary(user_id: str, store: deps.TheStore) -> dict:
     """Mean, SD and share High per dimension, sessions and windows."""
-    return patients.summary(store, user_id)
+    return patients.summary(store, user_id) | {"message": message(store, user_id)}
