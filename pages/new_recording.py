@@ -23,6 +23,8 @@ FORMATS = (
     "Empatica E4 (zip)"
 )
 MAPPING, SFREQ, STARTED, WHO, MODEL = "draft_mapping", "draft_sfreq", "draft_started", "draft_patient", "draft_model"
+# the id of files that were uploaded in this tab and are not analysed yet; the files lie on disk
+WAITING = "draft_waiting"
 
 
 def fresh(draft_id: str) -> None:
@@ -31,6 +33,24 @@ def fresh(draft_id: str) -> None:
         for key in (MAPPING, SFREQ, STARTED, WHO, MODEL):
             st.session_state.pop(key, None)
         st.session_state["draft_of"] = draft_id
+    st.session_state[WAITING] = draft_id
+
+
+def offer_waiting(store) -> None:
+    """Files of this tab that wait for their next step: another page in between does not lose them."""
+    waiting = st.session_state.get(WAITING)
+    if not waiting:
+        return
+    try:
+        names = [formats.visible(f.name) for f in sessions.draft(store, waiting).files]
+    except NotFound:
+        st.session_state.pop(WAITING)
+        return
+    with st.container(border=True):
+        st.text(f"Uploaded before and not analysed yet: {', '.join(names)}")
+        if st.button("Go on with these files", key="resume"):
+            state.set_param(state.DRAFT, waiting)
+            st.rerun()
 
 
 def settings_of_draft() -> dict:
@@ -107,6 +127,7 @@ def files_step(store, draft: Draft | None) -> None:
             state.set_param(state.STEP, "1")
             st.rerun()
     if draft is None:
+        offer_waiting(store)
         sample = next(iter(sorted(SAMPLES.glob("*.edf"))), None) if SAMPLES.is_dir() else None
         if sample is not None:
             st.caption("Nothing at hand? Try the sample: simulated signals, no person behind them.")
@@ -129,6 +150,7 @@ def files_step(store, draft: Draft | None) -> None:
             go_to(1)
         if st.button("Remove these files", key="discard"):
             sessions.discard(store, draft.id)
+            st.session_state.pop(WAITING, None)
             for name in (state.DRAFT, state.STEP):
                 state.set_param(name, None)
             st.rerun()
@@ -375,6 +397,7 @@ def run_step(store, draft: Draft) -> None:
                 label=f"Analyse a recording of {patient}",
                 now=state.now(),
             )
+            st.session_state.pop(WAITING, None)
             st.query_params.from_dict({state.JOB: job.id})
             st.rerun()
         if st.button("Back to check", key="back_to_check"):
@@ -492,6 +515,7 @@ with components.page("new-recording"):
         st.caption("Nothing was stored. Change the files in step 1, or correct the map in step 2.")
         if draft is not None and step > 0 and st.button("Remove these files", key="discard_bad"):
             sessions.discard(store, draft.id)
+            st.session_state.pop(WAITING, None)
             for name in (state.DRAFT, state.STEP):
                 state.set_param(name, None)
             st.rerun()

@@ -1,0 +1,126 @@
+"""Rules that hold on more than one page: uploads survive, tables go out, what is stored is not computed again."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from core.services import exports, measures, sessions
+from core.settings import SAMPLES
+from tests.pages.conftest import IMPORTED, NOW, RECORDED, WRIST, open_page, texts
+from tests.pages.test_pages import check
+
+# lists that are no result: files just dropped, what a file to import or to export holds, what an export is made of
+NO_RESULT = {"draft-files", "import-preview", "export-preview", "export-dictionary", "export-files"}
+
+
+def test_an_upload_survives_going_to_another_page_and_only_its_id_is_kept_in_the_tab(filled):
+    sample = SAMPLES / "simulated-eeg-ecg.edf"
+    at = open_page("new_recording")
+    at.file_uploader[0].set_value((sample.name, sample.read_bytes(), "application/octet-stream")).run()
+    found = at.query_params["draft"]
+    draft = found[0] if isinstance(found, list) else found
+    assert sessions.draft(filled, draft).sizes == (sample.stat().st_size,)
+    at.switch_page("../pages/worklist.py").run()
+    at.query_params.clear()
+    at.switch_page("../pages/new_recording.py").run()
+    assert sample.name in check(at), "the files of this tab are offered again"
+    at.button(key="resume").click().run()
+    check(at)
+    assert sample.name in "\n".join(texts(at)) and any(b.key == "to_map" for b in at.button)
+    assert at.session_state["draft_waiting"] == draft
+    # the uploader that held the bytes is gone; the one shown now is empty
+    assert "upload-0" not in at.session_state and at.session_state["upload-1"] == []
+
+
+@pytest.mark.parametrize(
+    ("script", "params"),
+    [
+        ("worklist", {}),
+        ("patient", {"patient": IMPORTED}),
+        ("patient", {"patient": RECORDED}),
+        ("insights", {"patient": IMPORTED}),
+        *(
+            ("session", {"session": f"{RECORDED}/S-01", "tab": t})
+            for t in ("Overview", "Signals", "Windows", "Provenance")
+        ),
+        ("session", {"session": f"{WRIST}/S-01", "tab": "Overview"}),
+        ("import_export", {"tab": "History"}),
+        ("jobs", {}),
+        ("help", {}),
+    ],
+)
+def test_every_table_of_results_has_an_export_beside_it(script, params, filled):
+    from core.services import jobs
+
+    jobs.submit(filled, "demo", {}, label="x", now=NOW)
+    exports.export(filled, "measures", "csv", now=NOW)
+    at = open_page(script, **params)
+    check(at)
+    tables = [d for kind in ("dataframe", "table") for d in at.get(kind)]
+    shown = [d for d in tables if getattr(d, "key", None) not in NO_RESULT]
+    exporting = [b.proto.label for b in at.get("download_button") if b.proto.label.startswith("Export")]
+    assert shown or (script, params.get("tab")) == ("session", "Signals")
+    assert len(exporting) >= len(shown)
+
+
+@pytest.fixture
+def thousand(empty, tmp_path):
+    """A patient with 1,000 sessions of five measures, and what opens the store."""
+    from core.settings import settings
+    from core.storage.store import Store
+
+    rng = np.random.default_rng(2)
+    first = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1001)
+    rows = ["patient,started_at,measure,value,low,high"]
+    for k in range(1000):
+        at = (first + timedelta(days=k)).isoformat()
+        for name in ("valence", "arousal", "dominance"):
+            v = float(np.clip(0.5 + 0.08 * rng.standard_normal() + 0.25 * (k > 990), 0, 1))
+            rows.append(f"P-1000,{at},{name},{v:.4f},{max(v - 0.1, 0):.4f},{min(v + 0.1, 1):.4f}")
+        rows.append(f"P-1000,{at},heart_rate,{65 + 3 * rng.standard_normal():.3f},,")
+        rows.append(f"P-1000,{at},rmssd,{35 * np.exp(0.2 * rng.standard_normal()):.3f},,")
+    path = tmp_path / "thousand.csv"
+    path.write_text("\n".join(rows) + "\n")
+    store = Store(settings().database, data_dir=empty)
+    assert measures.import_csv(store, path, now=datetime.now(UTC))["sessions"] == 1000
+    return store
+
+
+def test_a_thousand_sessions_are_drawn_without_computing_again_what_is_stored(thousand, monkeypatch):
+    from core import insights, markers, pipeline, preprocess, quality
+    from core.models import bundle
+    from core.readers import isolation
+
+    def never(*_, **__):
+        raise AssertionError("a stored value was computed again")
+
+    for module, name in (
+        (pipeline, "analyse"), (pipeline, "features_of"), (isolation, "read"), (quality, "assess"),
+        (preprocess, "filtered"), (markers, "compute"), (bundle.Bundle, "predict"), (insights, "detect"),
+        (insights, "replay"), (insights, "_at"),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, never)
+    for kind in insights.DETECTORS:
+        monkeypatch.setitem(insights.DETECTORS, kind, never)
+    start = time.perf_counter()
+    at = open_page("patient", patient="P-1000")
+    took = time.perf_counter() - start
+    text = check(at)
+    assert took < 10
+    assert "n = 1,000 sessions" in text and "Is P-1000 within their own range?" in text
+    assert "Insights in this range" in text and at.get("plotly_chart")
+
+
+def test_moving_a_session_asks_for_the_patient_and_a_reason_first(filled):
+    session = sessions.history(filled, RECORDED)[-1].session
+    at = open_page("session", session=session)
+    at.button(key="move").click().run()
+    text = check(at)
+    assert f"{session} now belongs to {RECORDED}" in text and "made anew" in text
+    assert set(at.selectbox[-1].options) == {WRIST, IMPORTED}
+    assert at.button(key="do_move").disabled and any(t.label == "Reason" for t in at.text_input)
+    assert sessions.history(filled, RECORDED)[-1].session == session
