@@ -34,6 +34,11 @@ _ELECTRODE = re.compile(
 )
 _BIPOLAR = re.compile(r"^(?:eeg[\s_.:\-]*)?([a-z]{1,2}(?:\d{1,2}|z))\s*[\-–/]\s*([a-z]{1,2}(?:\d{1,2}|z))$")
 _CAP_NUMBER = re.compile(r"^([A-I])(\d{1,2})$")
+# a unit behind a name without brackets: "eda_uS", "ECG mV", "Fp1/µV", "Fp1, uV", "Fp1 in uV"
+_TAIL = re.compile(
+    r"^(?P<name>.+?)(?:_|\s|\s*[/,.:]\s*|\s+in\s+)"
+    r"(?P<unit>[uµμmn][vV]|[uµμ]S|degC|°C|m/s2|m/s\^2|m/s²|(?:(?<=[/,])|(?<=[/,]\s)|(?<=\sin\s))V)$"
+)
 _EXG = re.compile(r"^(?:exg|ex)[\s_]*(?:channel[\s_]*)?\d{1,3}$")
 _NUMBERED_EEG = re.compile(r"^eeg[\s_.:\-]*(?:channel[\s_]*|ch[\s_]*)?\d{0,4}$")
 _NET = re.compile(r"^e\d{1,3}$")
@@ -293,8 +298,8 @@ def split_unit(name: str) -> tuple[str, str | None]:
     bracket = re.match(r"^(.*?)\s*[\[(]\s*([^\[\]()]{1,16}?)\s*[\])]\s*$", name)
     if bracket and _known_unit(bracket[2]):
         return bracket[1], bracket[2]
-    tail = re.match(r"^(.+?)[_\s](uV|µV|μV|mV|nV|uS|µS|μS|degC|°C|m/s2|m/s\^2|m/s²)$", name)
-    return (tail[1], tail[2]) if tail else (name, None)
+    tail = _TAIL.match(name)
+    return (tail["name"], tail["unit"]) if tail else (name, None)
 
 
 def _known_unit(unit: str) -> bool:

@@ -85,8 +85,8 @@ def read_parquet(files: Sequence[InputFile], options: Options | None = None) -> 
     options = options or Options()
     file = only(files)
     notices: list[Notice] = []
-    columns, times = _parquet_columns(file, notices)
-    return _recording(columns, times, options, notices, file, "parquet")
+    columns, times, units = _parquet_columns(file, notices)
+    return _recording(columns, times, options, notices, file, "parquet", units)
 
 
 def _recording(
@@ -96,8 +96,9 @@ def _recording(
     notices: list[Notice],
     file: InputFile,
     format_: str,
+    units: Mapping[str, str] | None = None,
 ) -> Recording:
-    """Named columns, one of them perhaps time, as signals."""  # fmt: skip
+    """Named columns, one of them perhaps time, as signals; ``units`` are those said beside a name."""  # fmt: skip
     data = {k: np.asarray(v, dtype=np.float32) for k, v in columns.items() if k != times}
     n = len(next(iter(columns.values())))
     check_size(len(data), float(n) * len(data), file)
@@ -124,7 +125,9 @@ def _recording(
         ))  # fmt: skip
         grid = clock.Grid(1.0, False, None, lambda x: x)
     raw = [
-        channels.Raw(k, None, grid.laid(v), grid.sfreq, rate_known=grid.known or options.sfreq is not None)
+        channels.Raw(
+            k, (units or {}).get(k), grid.laid(v), grid.sfreq, rate_known=grid.known or options.sfreq is not None
+        )
         for k, v in data.items()
     ]
     signals = channels.typed(raw, options, notices, file)
@@ -364,8 +367,10 @@ def _broken(file: InputFile, message: str, names: list[str], offset: int) -> Ref
 
 
 # ---------------------------------------------------------------------------------------------------- Parquet
-def _parquet_columns(file: InputFile, notices: list[Notice]) -> tuple[dict[str, np.ndarray | list[str]], str | None]:
-    """The columns of a Parquet file, after its footer was held against its size."""
+def _parquet_columns(
+    file: InputFile, notices: list[Notice]
+) -> tuple[dict[str, np.ndarray | list[str]], str | None, dict[str, str]]:
+    """The columns of a Parquet file, after its footer was held against its size; the time column; units of columns."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -409,7 +414,14 @@ def _parquet_columns(file: InputFile, notices: list[Notice]) -> tuple[dict[str, 
         elif not name.startswith("__index_level_"):
             out[name] = column.cast(pa.float64(), safe=False).to_numpy()
     times = times or next((n for n in out if clock.is_time(n)), None)
-    return out, times
+    return out, times, {name: unit for name, field in zip(names, schema, strict=True) if (unit := _unit(field))}
+
+
+def _unit(field) -> str | None:
+    """The unit that a field's metadata states as ``unit`` or ``units``."""
+    said = field.metadata or {}
+    text = said.get(b"unit") or said.get(b"units")
+    return text.decode("utf-8", "replace").strip()[:32] or None if text else None
 
 
 def _epoch_texts(column) -> list[str]:

@@ -127,6 +127,29 @@ def test_types_and_units_in_column_names(write_csv, names, expected):
         assert (r.signals[1].name, r.signals[1].type, r.signals[1].unit) == ("EDA", "eda", "µS")
 
 
+@pytest.mark.parametrize(
+    "written", ["{} (uV)", "{} [µV]", "{}_uV", "{} uV", "{}/µV", "{}, uV", "{} in uV", "{}.uV", "{} [microvolts]"]
+)
+def test_a_unit_is_found_however_it_is_written_behind_a_name(written):
+    from core.readers.channels import factor, split_unit
+
+    name, unit = split_unit(written.format("AF3"))
+    assert name == "AF3" and factor("eeg", unit) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("name", ["Fp1/A2", "lead V", "EEG Fp1-Ref", "ecg_V", "V5"])
+def test_a_reference_or_a_lead_is_no_unit(name):
+    from core.readers.channels import split_unit
+
+    assert split_unit(name) == (name, None)
+
+
+def test_volts_behind_a_slash_are_volts():
+    from core.readers.channels import split_unit
+
+    assert split_unit("Fp1/V") == ("Fp1", "V") and split_unit("ECG in V") == ("ECG", "V")
+
+
 def test_volts_in_a_column_without_a_unit_are_not_taken_for_microvolts(write_csv):
     x = eeg() * 1e-6
     text = "time,Fp1,Fp2\n" + "".join(f"{i / 128:.6f},{x[0, i]:.9f},{x[1, i]:.9f}\n" for i in range(1280))
@@ -191,6 +214,19 @@ def test_infinite_values_become_missing_and_are_counted(write_csv):
     r = read(write_csv("\n".join(lines)))
     assert all(np.isnan(s.data[49:89]).all() and np.isfinite(s.data[89:]).all() for s in r.signals)
     assert "at most 3.1%" in next(n.text for n in r.notices if n.code == "W-MISSING-VALUES")
+
+
+@pytest.mark.parametrize("key", ["unit", "units"])
+def test_parquet_says_the_unit_of_a_column_beside_its_name(key, tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    x = eeg()
+    fields = [pa.field("time", pa.float64()), pa.field("ECG", pa.float64(), metadata={key: "uV"})]
+    parquet.write_table(pa.table([SECONDS, x[0] * 100], schema=pa.schema(fields)), tmp_path / "x.parquet")
+    [signal] = read(given(tmp_path / "x.parquet")).signals
+    assert (signal.type, signal.unit) == ("ecg", "mV")
+    assert np.allclose(signal.data, x[0] / 10, atol=1e-5)
 
 
 def test_parquet_with_a_timestamp_column_and_with_text(tmp_path):
