@@ -24,7 +24,8 @@ def _rows(n: int, names: str, unit: str) -> dict[str, Any]:
 # checked by app.api.arrays, which names the row and column of a wrong value
 EegRows = Annotated[list[Any], WithJsonSchema(_rows(14, ", ".join(EPOC_14), "µV"))]
 EcgRows = Annotated[list[Any], WithJsonSchema(_rows(2, "two leads", "mV"))]
-Rate = Annotated[float, Field(ge=0.1, le=100_000, allow_inf_nan=False)]
+# strict: true must not pass as 1 Hz
+Rate = Annotated[float, Field(ge=0.1, le=100_000, allow_inf_nan=False, strict=True)]
 
 
 class Strict(BaseModel):

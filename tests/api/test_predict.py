@@ -177,6 +177,7 @@ def test_numbers_that_are_not_finite_in_the_text_itself_are_refused(client, exam
         ({"user_id": 7}, "user_id"),
         ({"eeg_fs": 0}, "eeg_fs"),
         ({"eeg_fs": "fast"}, "eeg_fs"),
+        ({"eeg_fs": True}, "eeg_fs"),
         ({"ecg_fs": 1e9}, "ecg_fs"),
         ({"egg_fs": 256}, "egg_fs"),
         ({"timestamp": "yesterday"}, "timestamp"),
