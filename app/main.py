@@ -13,7 +13,7 @@ import streamlit as st  # noqa: E402
 
 from app.ui import components, nav, wording  # noqa: E402
 
-st.set_page_config(page_title=wording.PRODUCT, layout="wide", initial_sidebar_state="expanded")
+st.set_page_config(page_title=wording.PRODUCT, layout="wide", initial_sidebar_state=220)
 components.style()
 page = nav.navigation()
 components.sidebar()

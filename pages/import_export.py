@@ -56,7 +56,13 @@ def wizard(store) -> None:
         known = [p.pseudonym for p in patients.find(store)]
         patient = st.selectbox("Patient", known, index=None, placeholder="All patients")
     with right:
-        fmt = st.segmented_control("Format", ("csv", "parquet"), default="csv", required=True, format_func=str.upper)
+        fmt = st.segmented_control(
+            "Format",
+            ("csv", "parquet"),
+            default="csv",
+            required=True,
+            format_func={"csv": "CSV", "parquet": "Parquet"}.get,
+        )
         dates = st.columns(2)
         first = dates[0].date_input("From", value=None, format="YYYY-MM-DD")
         final = dates[1].date_input("Until", value=None, format="YYYY-MM-DD")
@@ -101,6 +107,8 @@ def as_text(frame: pd.DataFrame) -> pd.DataFrame:
     for column in shown.columns:
         if isinstance(shown[column].dtype, pd.DatetimeTZDtype):
             shown[column] = [v.isoformat() if pd.notna(v) else formats.NOT_KNOWN for v in shown[column]]
+        elif pd.api.types.is_float_dtype(shown[column]) and shown[column].isna().any():
+            shown[column] = [f"{v:g}" if pd.notna(v) else components.NOT_COMPUTED for v in shown[column]]
         elif not pd.api.types.is_numeric_dtype(shown[column]):
             shown[column] = [formats.visible(v) if v is not None and v == v else "" for v in shown[column]]
             shown[column] = shown[column].replace("", "none")

@@ -94,7 +94,7 @@ def buttons(card: Card, following: str | None, stored: bool) -> None:
     """The five actions with their keys."""
     store = state.store()
     undecided = card.state in OPEN or card.state == "snoozed"
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="decisions"):
         if st.button("Acknowledge", shortcut="A", key="a", type="primary", disabled=not (stored and undecided)):
             decide(card, "acknowledged")
             state.set_param(state.INSIGHT, following)
@@ -228,11 +228,11 @@ with components.page("insights"):
                 st.session_state.pop(state.LAST_DECIDED, None)
                 st.rerun()
     else:
-        left, right = st.columns([1, 1.25], gap="large")
+        left, right = st.columns([1.1, 1.3], gap="medium")
         with left:
             shown = frame(cards)
             if cards:
-                brief = shown[["Patient", "Kind", "Measure", "Weight", "State"]]
+                brief = shown[[*(() if chosen else ("Patient",)), "Kind", "Measure", "Weight", "State"]]
                 event = st.dataframe(
                     brief,
                     hide_index=True,
@@ -249,7 +249,9 @@ with components.page("insights"):
                     state.set_param(state.INSIGHT, cards[picked[0]].id)
                 with st.container(horizontal=True, key="tools-queue"):
                     st.caption(
-                        f"{len(cards):,} insights. Weight: effect in own SD x quality x novelty.", width="content"
+                        formats.counted(len(cards), "insight"),
+                        width="content",
+                        help="Weight: effect in own SD x quality x novelty. The heaviest stands first.",
                     )
                     components.export_button(
                         shown,

@@ -172,8 +172,9 @@ def life_chart(
         made.figure,
         key="timeline",
         title=f"Is {patient.pseudonym} within their own range?",
-        caption=f"n = {len(rows):,} sessions, times in {zone.key}.{fewer} Line and band: own mean and range (95 %). "
-        "▲ above, ● within, ▼ below own range, hollow: low quality, ✕ not computed, ◇ insight "
+        caption=f"n = {formats.counted(len(rows), 'session')}, times in {zone.key}.{fewer} "
+        "Line and band: own mean and range (95 %). ▲ above, ● within, ▼ below own range, "
+        "hollow: low quality, ✕ not computed, ◇ insight "
         f"(T trend, A anomaly, P peak, S stability, C correlation). {choose} to open its session.",
         alt=f"Life chart of {patient.pseudonym}: {', '.join(formats.name(m) for m in lanes)} over "
         f"{len(rows)} sessions, with own range, events, self-reports and usable share.",
@@ -204,7 +205,8 @@ def plane(patient: Patient, rows: Sequence[SessionRow], baselines: Mapping[str, 
         charts.affect_plane(rows, baselines),
         key="plane",
         title="Where on the affect plane?",
-        caption=f"Last {len(path)} sessions, 1 oldest, ringed newest; size: dominance; dotted: own range.",
+        caption=f"Last {formats.counted(len(path), 'session')}, 1 oldest, ringed newest; "
+        "size: dominance; dotted: own range.",
         alt="Affect plane: "
         + "; ".join(f"{i + 1}: valence {p[1]:.2f}, arousal {p[2]:.2f}" for i, p in enumerate(path)),
         make_table=lambda: components.sessions_table([p[0] for p in path], FIRST_LANES),
@@ -230,21 +232,21 @@ def in_words(rows: Sequence[SessionRow], lanes: Sequence[str], baselines: Mappin
         m = newest.measures.get(name)
         b = baselines.get(name)
         where = formats.direction(m.value, b.low, b.high) if m and m.value is not None and b else None
+        said = formats.value(m)
         if where:
             against = palette.WORDS[where]
         elif m is None or m.value is None:
-            against = palette.WORDS["not computed"]
+            said = said.replace("not computed", palette.WORDS["not computed"], 1)
+            against = "nothing to compare"
         else:
             against = wording.learning(b.n, BASELINE_SESSIONS) if b else "no range yet"
-        found.append({"Measure": formats.name(name), "Value": formats.value(m), "Own range": against})
-    components.table(
-        pd.DataFrame(found),
-        kind="last-session",
-        subject=newest.session,
-        key="last",
-        placeholder=components.NOT_COMPUTED,
-    )
-    nav.link("session", f"Open session {newest.session}", {state.SESSION: newest.session})
+        found.append({"Measure": formats.name(name), "Value": said, "Own range": against})
+    table = pd.DataFrame(found)
+    # a table of text wraps in its narrow column
+    st.table(table, hide_index=True)
+    with st.container(horizontal=True, key="tools-table-last", vertical_alignment="center"):
+        components.export_button(table, kind="last-session", subject=newest.session, key="last")
+        nav.link("session", f"Open session {newest.session}", {state.SESSION: newest.session})
 
 
 with components.page("patient"):
@@ -266,12 +268,10 @@ with components.page("patient"):
     markers = [m for m in present if m not in FIRST_LANES]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         span = state.choice("Range", state.RANGE, RANGE_NAMES, "all")
-        chosen = st.multiselect(
-            "More lanes",
-            markers,
-            default=[m for m in FIRST_MARKERS if m in markers] or markers[:2],
-            format_func=formats.name,
-            width=460,
+        computed = [m for m in markers if any(m in r.measures and r.measures[m].value is not None for r in every)]
+        first = [m for m in FIRST_MARKERS if m in computed] or computed[:2] or markers[:1]
+        chosen = (
+            st.multiselect("More lanes", markers, default=first, format_func=formats.name, width=460) if markers else []
         )
     lanes = [m for m in FIRST_LANES if m in present] + list(chosen)
     days = RANGES[span]
@@ -287,7 +287,7 @@ with components.page("patient"):
         )
     else:
         in_range = [c for c in cards if since is None or c.insight.period_end >= since]
-        left, right = st.columns([2.3, 1], gap="large")
+        left, right = st.columns([2, 1], gap="medium")
         with left:
             life_chart(
                 patient,

@@ -11,11 +11,14 @@ import streamlit as st
 from app.ui import charts, components, formats, nav, state, wording
 from core.errors import AffectlineError, NotFound
 from core.services import insights, patients, sessions
-from core.services.sessions import SessionDetail, WindowSeries
+from core.services.sessions import SessionDetail, SessionRow, WindowSeries
 from core.settings import MEASURE_UNITS, PREDICTIONS
 
 PAGE_LENGTHS = (5, 10, 15, 20, 30, 60)
 TABS = ("Overview", "Signals", "Windows", "Provenance")
+FEW_CHANNELS = 8
+# marks of a page that are listed below it
+MAX_MARKS = 12
 GAINS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
@@ -87,11 +90,11 @@ def actions(detail: SessionDetail) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(f"{row.session}, {formats.when(row.started_at, state.zone())}", width="content")
         st.badge(
-            formats.in_label(wording.STATUS.get("imported" if row.imported else row.status, row.status)),
+            wording.STATUS_SHORT["imported" if row.imported else row.status],
             color="gray" if row.status == "ok" else "orange",
         )
         if row.low_quality:
-            st.badge("low quality, left out of baselines", color="orange")
+            st.badge("low quality", color="orange", help="Left out of baselines.")
         if detail.moved_from:
             st.badge(f"moved here from {formats.in_label(detail.moved_from)}", color="gray")
         st.space("stretch")
@@ -106,6 +109,11 @@ def actions(detail: SessionDetail) -> None:
 # --- overview
 
 
+def reasons_of(row: SessionRow) -> list[str]:
+    """Why a session is graded as it is, in words."""
+    return [wording.REASONS.get(r, r).rstrip(".") for r in row.reasons]
+
+
 def overview_tab(detail: SessionDetail) -> None:
     """What was computed with its interval, what was not and why, and the quality of each channel."""
     row = detail.row
@@ -116,7 +124,8 @@ def overview_tab(detail: SessionDetail) -> None:
         for column, name in zip(columns, predictions, strict=False):
             with column:
                 components.measure_tile(row.measures[name], name)
-        st.caption(f"State: {formats.in_label(formats.state(row.state))}. {wording.INDEX_MEANS}")
+        words = "not computed for imported values" if row.imported else formats.state(row.state)
+        st.caption(f"State: {formats.in_label(words)}. {wording.INDEX_MEANS}")
     markers = [m for m in MEASURE_UNITS if m in row.measures and m not in PREDICTIONS]
     computed = [m for m in markers if row.measures[m].value is not None]
     if computed:
@@ -126,11 +135,13 @@ def overview_tab(detail: SessionDetail) -> None:
             for column, name in zip(columns, computed[start : start + 4], strict=False):
                 with column:
                     components.measure_tile(row.measures[name], name)
-    missing = [m for m in (*predictions, *markers) if row.measures[m].value is None]
+    missing = [m for m in markers if row.measures[m].value is None]
     if missing:
-        st.markdown("##### Not computed")
-        for name in missing:
-            st.text(f"{formats.name(name)}: {formats.value(row.measures[name])}")
+        st.markdown("##### Markers not computed")
+        reasons = dict.fromkeys(row.measures[m].reason for m in missing)
+        for reason in reasons:
+            names = ", ".join(formats.name(m) for m in missing if row.measures[m].reason == reason)
+            st.text(f"{names}: {formats.reason(reason).removeprefix('not computed: ')}")
     if not row.measures:
         components.empty("No measure is stored for this session.")
 
@@ -144,9 +155,13 @@ def overview_tab(detail: SessionDetail) -> None:
         st.caption("These values were measured elsewhere and imported; there is no recording to judge.")
     elif detail.quality.get("channels"):
         grade = str(detail.quality.get("grade", row.grade or ""))
+        why = "" if row.status == "abstained" else "".join(f" {r}." for r in reasons_of(row))
         st.caption(
-            f"{wording.GRADES.get(grade, grade.capitalize())}. Usable share "
-            f"{formats.share(detail.quality.get('usable_share'))} of {formats.seconds(detail.duration_s)}."
+            formats.in_label(
+                f"{wording.GRADES.get(grade, grade.capitalize())}. Usable share "
+                f"{formats.share(detail.quality.get('usable_share'))} of {formats.seconds(detail.duration_s)}.{why}",
+                600,
+            )
         )
         components.table(
             components.quality_table(detail.quality["channels"]),
@@ -187,7 +202,9 @@ def viewer(detail: SessionDetail, series: WindowSeries | None) -> None:
     t0 = min(state.number_param(state.T0, 0.0), max(total - 0.5, 0.0))
 
     names = [s["name"] for s in detail.signals]
-    default = [s["name"] for s in detail.signals if s.get("type") != "misc"] or names[:4]
+    analysed = [s["name"] for s in detail.signals if s.get("type") != "misc"]
+    # a few channels that are not analysed are shown too, such as the heart rate that a wrist band works out itself
+    default = names if len(names) <= FEW_CHANNELS else analysed or names[:4]
     with st.container(horizontal=True, vertical_alignment="center", key="viewer-bar"):
         move_to = None
         if st.button("Start", shortcut="Home", key="v_home", disabled=t0 <= 0):
@@ -217,9 +234,9 @@ def viewer(detail: SessionDetail, series: WindowSeries | None) -> None:
         if st.button("Smaller", shortcut="Down", key="v_down", disabled=gain_i <= 0):
             gain_i -= 1
         st.session_state["v_gain"] = gain_i
-        if st.button("Raw / filtered", shortcut="O", key="v_filter"):
+        if st.button("Filter", shortcut="O", key="v_filter", help="Signals as recorded, or as the analysis filters."):
             st.session_state["v_filtered"] = not st.session_state.get("v_filtered", False)
-        if st.button("Polarity", shortcut="P", key="v_polarity"):
+        if st.button("Polarity", shortcut="P", key="v_polarity", disabled="eeg" not in detail.types):
             st.session_state["v_negative_up"] = not st.session_state.get("v_negative_up", True)
         with st.popover("Channels"):
             chosen = st.multiselect(
@@ -264,13 +281,19 @@ def viewer(detail: SessionDetail, series: WindowSeries | None) -> None:
     settings = detail.pipeline or {}
     how = "as recorded" if not filtered else f"filtered for display: {filter_words(settings)}"
     st.markdown(f"##### {formats.clock(t0)} to {formats.clock(min(t0 + page_s, total))} of {formats.clock(total)}")
-    st.caption(f"{len(page.rows)} channels, {how}. Shaded orange: not usable. Triangles on the ECG: beats found.")
+    beats = " Triangles on the ECG: beats found." if len(page.beats_s) else ""
+    st.caption(f"{formats.counted(len(page.rows), 'channel')}, {how}. Shaded orange: not usable.{beats}")
     st.plotly_chart(
         charts.signals(page, negative_up=negative_up, gain=GAINS[gain_i]),
         key="signal-page",
         config=components.PLOT_CONFIG | {"displayModeBar": False},
         alt=f"{len(page.rows)} channels of {session} from {t0:g} s to {t0 + page_s:g} s",
     )
+    marks = [a for a in page.annotations if a.onset_s <= t0 + page_s and a.onset_s + a.duration_s >= t0]
+    if marks:
+        said = ", ".join(f"{formats.clock(a.onset_s)} {formats.visible(a.description, 32)}" for a in marks[:MAX_MARKS])
+        more = f" and {len(marks) - MAX_MARKS} more" if len(marks) > MAX_MARKS else ""
+        st.caption(formats.in_label(f"Marks on this page: {said}{more}.", 900))
     with st.container(horizontal=True, key="tools-signals", vertical_alignment="center"):
         with st.popover("How computed", type="tertiary"):
             st.markdown(
@@ -373,16 +396,10 @@ def windows_tab(detail: SessionDetail, series: WindowSeries | None) -> None:
         make_table=lambda: windows_table(series),
         kind="windows",
         subject=detail.row.session,
+        digits={"Onset, s": 1, "Length, s": 1},
+        twin=True,
         how="Probability of High for each window, by the model named above. Windows overlap, so neighbours are not "
         "independent. The session's value is the mean of the usable windows.",
-    )
-    st.dataframe(
-        windows_table(series),
-        hide_index=True,
-        placeholder=components.NOT_COMPUTED,
-        column_config=components.column_config(windows_table(series), digits={"Onset, s": 1, "Length, s": 1}),
-        key="windows-list",
-        height=320,
     )
 
 
@@ -404,11 +421,20 @@ def pairs(values: dict) -> pd.DataFrame:
             else:
                 found.append({"What": prefix, "Value": ", ".join(str(v) for v in value) or "none"})
         else:
-            shown = formats.NOT_KNOWN if value in (None, "") else formats.visible(value, 120)
+            shown = value_words(prefix, value)
             found.append({"What": prefix, "Value": shown})
 
     walk("", values)
     return pd.DataFrame(found, columns=["What", "Value"])
+
+
+def value_words(name: str, value) -> str:
+    """A stored value as a person reads it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value in (None, ""):
+        return "as in the file" if name.startswith("read with") else formats.NOT_KNOWN
+    return formats.visible(value, 120)
 
 
 def provenance_tab(detail: SessionDetail) -> None:
@@ -455,8 +481,9 @@ with components.page("session"):
             state.flash(f"Session {row.session} was restored.")
             st.rerun()
     actions(detail)
-    for reason in row.reasons:
-        st.text(formats.visible(wording.REASONS.get(reason, reason), 300))
+    if row.status == "abstained":
+        why = "".join(f" {r}." for r in reasons_of(row))
+        st.warning(formats.in_label(f"Abstained: the signals cannot carry a number.{why}", 600))
     if row.model is not None and row.model != components.newest_model(history):
         components.model_note(row.model, key="session")
 

@@ -29,7 +29,7 @@ def frame(rows: Sequence[WorklistRow]) -> pd.DataFrame:
                 "New": "new" if r.unread else "opened",
                 "Last session": formats.age(r.last_started_at, now) if r.last_started_at else "none yet",
                 "Sessions": r.n_sessions,
-                "Usable": formats.share(r.usable_share) if r.last_session else "none yet",
+                "Usable": usable(r),
                 **{HEADINGS[d]: last(r, d) for d in DIMENSIONS},
                 "State": formats.state(r.state),
                 "Baseline": wording.baseline(r.baseline),
@@ -41,9 +41,17 @@ def frame(rows: Sequence[WorklistRow]) -> pd.DataFrame:
     )
 
 
-def spark(row: WorklistRow, dimension: str) -> list[float]:
-    """The computed values among the last ten sessions."""
-    return [v for v in row.spark.get(dimension, ()) if v is not None]
+def usable(row: WorklistRow) -> str:
+    """The usable share of the last session; imported values have no recording to judge."""
+    if not row.last_session:
+        return "none yet"
+    return wording.NO_RECORDING if row.usable_share is None else formats.share(row.usable_share)
+
+
+def spark(row: WorklistRow, dimension: str) -> list[float] | None:
+    """The computed values among the last ten sessions; no line from fewer than two."""
+    found = [v for v in row.spark.get(dimension, ()) if v is not None]
+    return found if len(found) > 1 else None
 
 
 def last(row: WorklistRow, dimension: str) -> str:
@@ -61,20 +69,20 @@ def listing(rows: Sequence[WorklistRow]) -> None:
         "Open insights": st.column_config.NumberColumn(format="%d"),
     }
     for d in DIMENSIONS:
-        config[HEADINGS[d]] = st.column_config.TextColumn(width=104)
+        config[HEADINGS[d]] = st.column_config.TextColumn(width=96)
         name = f"{HEADINGS[d][0]}, last 10"
         with_lines.insert(with_lines.columns.get_loc(HEADINGS[d]) + 1, name, [spark(r, d) for r in rows])
         config[name] = st.column_config.LineChartColumn(
             y_min=0,
             y_max=1,
             width="small",
-            help="Index 0-1, the computed values of the last ten sessions, oldest first.",
+            help="Index 0-1, the computed values of the last ten sessions, oldest first. No line from fewer than two.",
         )
     event = st.dataframe(
         with_lines,
         hide_index=True,
         column_config=config,
-        placeholder="not computed",
+        placeholder="too few",
         on_select="rerun",
         selection_mode="single-row",
         key="worklist",
@@ -143,13 +151,13 @@ with components.page("worklist"):
         components.halt()
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        text = st.text_input("Find by ID", key="q", bind="query-params", max_chars=32, width=220)
-        show = st.selectbox("Show", SHOW, key="show", bind="query-params", width=200)
+        text = st.text_input("Find by ID", key="q", bind="query-params", max_chars=32, width=200)
+        show = st.selectbox("Show", SHOW, key="show", bind="query-params", width=190)
         tags = sorted({t for r in rows for t in r.tags})
-        tag = st.selectbox("Tag", tags, index=None, placeholder="any", width=180) if tags else None
+        tag = st.selectbox("Tag", tags, index=None, placeholder="any", width=160) if tags else None
         states = sorted({r.state for r in rows if r.state})
         mood = (
-            st.selectbox("State", states, index=None, placeholder="any", width=260, format_func=formats.state)
+            st.selectbox("State", states, index=None, placeholder="any", width=230, format_func=formats.state)
             if states
             else None
         )

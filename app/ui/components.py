@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.ui import charts, formats, nav, state, wording
+from app.ui import charts, faults, formats, nav, state, wording
 from core.errors import AffectlineError, NotFound
 from core.services import exports, models, patients
 from core.services.insights import Card
@@ -50,10 +50,10 @@ def style() -> None:
 
 def sidebar() -> None:
     """Find a patient and the help, by key from everywhere."""
-    with st.sidebar, st.container(horizontal=True):
-        if st.button("Find patient", shortcut="F", key="find_patient"):
+    with st.sidebar:
+        if st.button("Find patient", shortcut="F", key="find_patient", width="stretch"):
             _find_dialog()
-        if st.button("Help", shortcut="H", key="open_help"):
+        if st.button("Help", shortcut="H", key="open_help", width="stretch"):
             nav.go("help")
 
 
@@ -101,6 +101,16 @@ def page(url_path: str) -> Iterator[None]:
 def show_error(error: AffectlineError) -> None:
     """What - where - what to do - code."""
     st.error(formats.in_label(error.text, 600))
+
+
+def script_error(error: Exception) -> bool:
+    """An error that no page caught: a refusal in its words, anything else as a reference; Streamlit shows nothing."""
+    if isinstance(error, AffectlineError):
+        show_error(error)
+    else:
+        show_error(faults.unforeseen(error))
+        st.caption(wording.AFTER_A_FAULT)
+    return True
 
 
 def problem(error: Mapping | None) -> str:
@@ -186,17 +196,14 @@ def banner(
             st.badge(wording.SIMULATED, color="orange", help=wording.SIMULATED_LONG)
         st.metric("Sessions", f"{len(rows):,}", width="content")
         if last:
-            st.metric(
-                "Last session",
-                formats.age(last.started_at, state.now()),
-                width="content",
-                help=formats.when(last.started_at, zone),
-            )
-            st.metric("On", formats.when(last.started_at, zone), width="content")
+            label = f"Last session, {formats.when(last.started_at, zone)}"
+            st.metric(formats.in_label(label), formats.age(last.started_at, state.now()), width="content")
+            share = wording.NO_RECORDING if last.imported else formats.share(last.usable_share)
         else:
             st.metric("Last session", "none yet", width="content")
+            share = "none yet"
         st.metric("Baseline", baseline_state(baselines), width="content")
-        st.metric("Last usable share", formats.share(last.usable_share) if last else "none yet", width="content")
+        st.metric("Last usable share", share, width="content")
         st.metric("Open insights", f"{n_open:,}", width="content")
         model = newest_model(rows)
         st.metric("Model", f"{model.name} {model.version}" if model else "none used", width="content")
@@ -271,7 +278,8 @@ def measure_tile(measure: Measure | None, name: str, *, help: str | None = None)
     with st.container(border=True):
         if computed and measure is not None:
             label = measure.label
-            st.metric(formats.name(name), formats.value(measure), help=help)
+            # the unit stands below: with it the value would be cut off
+            st.metric(formats.name(name), formats.value(measure, unit=False), help=help)
             unit = "index 0-1" if measure.unit == "index" else measure.unit
             between = ", 95 % interval" if measure.low is not None and measure.high is not None else ", no interval"
             st.caption(f"{unit}{between}{f' · {label}' if label else ''}")
@@ -409,9 +417,14 @@ def chart(
     on_select: bool = False,
     selection_mode: Any = "points",
     percent: Sequence[str] = (),
+    digits: Mapping[str, int] | None = None,
     filters: Mapping | None = None,
+    twin: bool = False,
 ):
-    """A figure with title, unit, n and zone, its twin as a table, how it was computed, and its export."""
+    """A figure with title, unit, n and zone, its twin as a table, how it was computed, and its export.
+
+    With ``twin`` the table is open from the start.
+    """
     if title:
         st.markdown(f"##### {title}")
     if caption:
@@ -419,7 +432,7 @@ def chart(
     options = {"on_select": "rerun", "selection_mode": selection_mode} if on_select else {}
     event = st.plotly_chart(figure, key=f"chart-{key}", config=PLOT_CONFIG, alt=alt, **options)
     with st.container(horizontal=True, key=f"tools-{key}", vertical_alignment="center"):
-        as_table = st.toggle("Show as table", key=f"twin-{key}")
+        as_table = st.toggle("Show as table", value=twin, key=f"twin-{key}")
         with st.popover("How computed", type="tertiary"):
             st.markdown(how)
         export_button(make_table, kind=kind, subject=subject, key=f"chart-{key}", filters=filters)
@@ -428,9 +441,10 @@ def chart(
         st.dataframe(
             frame,
             hide_index=True,
-            column_config=column_config(frame, percent),
+            column_config=column_config(frame, percent, digits),
             placeholder=NOT_COMPUTED,
             key=f"twin-table-{key}",
+            height="content" if len(frame) <= 12 else 420,
         )
     return event if on_select else None
 
@@ -479,20 +493,30 @@ def insight_title(card: Card) -> str:
 
 
 def insight_facts(card: Card) -> str:
-    """Number with interval, reference, n, rule and preset, in one line."""
+    """What was measured, what it was compared with, n, rule and preset, in one line."""
     i = card.insight
-    number = f"{i.value:.2f}"
+    value_is, limits_are = wording.INSIGHT_NUMBERS.get(i.kind, ("value", "limits"))
+    # an SD and a coefficient are no values of the measure, so its digits do not fit them
+    own = i.kind in ("ANOMALY", "PEAK", "TREND") and i.measure in MEASURE_UNITS
+    digits = formats.DIGITS.get(MEASURE_UNITS[i.measure], 2) if own else 2
+    facts = [f"{value_is} {i.value:.{digits}f}"]
     if i.low is not None and i.high is not None:
-        number += f" ({i.low:.2f}{'-' if i.low >= 0 else ' to '}{i.high:.2f})"
-    preset = wording.PRESETS.get(i.preset, i.preset).lower()
-    facts = [f"value {number}", f"reference {i.reference:.2f}", f"n {i.n}", f"rule {i.rule}", f"preset {preset}"]
+        facts.append(f"{limits_are} {formats.span(i.low, i.high, digits)}")
+    facts += [f"reference {i.reference:.{digits}f}", f"n {i.n}", f"rule {i.rule}"]
+    facts.append(f"preset {wording.PRESETS.get(i.preset, i.preset).lower()}")
     if i.q is not None:
-        facts.append(f"q {i.q:.3f}")
+        facts.append(f"q {formats.probability(i.q)}")
     elif i.p is not None:
-        facts.append(f"p {i.p:.3f}")
+        facts.append(f"p {formats.probability(i.p)}")
     if i.model:
         facts.append(f"model {i.model}")
     return " · ".join(facts)
+
+
+def period(card: Card) -> str:
+    """The days a rule looked at."""
+    first, last = (formats.day(t, state.zone()) for t in (card.insight.period_start, card.insight.period_end))
+    return f"On {first}." if first == last else f"Period {first} to {last}."
 
 
 def insight_card(card: Card, *, key: str, show_patient: bool = False, links: bool = True) -> None:
@@ -509,8 +533,7 @@ def insight_card(card: Card, *, key: str, show_patient: bool = False, links: boo
     st.caption(formats.in_label(insight_facts(card), 300))
     st.caption(
         formats.in_label(
-            f"{wording.expected_by_chance(i.expected_by_chance)} Period {formats.day(i.period_start, zone)} to "
-            f"{formats.day(i.period_end, zone)}.",
+            f"{wording.expected_by_chance(i.expected_by_chance)} {period(card)}",
             300,
         )
     )

@@ -101,6 +101,21 @@ def size(n_bytes: int) -> str:
     return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e6 else f"{max(n_bytes / 1e3, 0.1):.1f} kB"
 
 
+def span(low: float, high: float, digits: int = 2) -> str:
+    """0.48-0.74; with "to" where a minus sign would read as a dash."""
+    return f"{low:.{digits}f}{'-' if low >= 0 else ' to '}{high:.{digits}f}"
+
+
+def probability(p: float) -> str:
+    """A p or q value: 0.027, or that it is smaller than three digits can say."""
+    return "below 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def counted(n: int, what: str) -> str:
+    """1 session, 1,000 sessions."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
 def name(measure: str) -> str:
     """The name of a measure as a person reads it."""
     return MEASURE_NAMES.get(measure, measure.replace("_", " ").capitalize())
@@ -129,9 +144,7 @@ def value(measure: Measure | None, *, unit: bool = True) -> str:
     mark = "" if measure.unit == "index" or not unit else f" {measure.unit}"
     text = f"{measure.value:.{digits}f}{mark}"
     if measure.low is not None and measure.high is not None:
-        # a minus sign inside the brackets would read as a dash
-        joint = "-" if measure.low >= 0 else " to "
-        text += f" ({measure.low:.{digits}f}{joint}{measure.high:.{digits}f})"
+        text += f" ({span(measure.low, measure.high, digits)})"
     return text
 
 
@@ -140,6 +153,11 @@ def direction(number_: float, low: float | None, high: float | None) -> str | No
     if low is None or high is None:
         return None
     return "above" if number_ > high else "below" if number_ < low else "within"
+
+
+def whole_scale(low: float, high: float) -> bool:
+    """Whether a range covers an index of 0-1 from end to end, so that nothing can lie outside."""
+    return low <= 0.005 and high >= 0.995
 
 
 def visible(text: object, limit: int = 80) -> str:

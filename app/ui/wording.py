@@ -12,6 +12,9 @@ FOOTER = "Research software. Not a medical device. Not a diagnosis."
 SIMULATED = "simulated"
 SIMULATED_LONG = "This patient is simulated. No person stands behind these recordings."
 
+NO_RECORDING = "no recording"
+AFTER_A_FAULT = "What was stored before is not harmed. Reload the page to go on."
+
 REASONS: Mapping[str, str] = {
     "too_short": "the recording is too short for it",
     "low_quality": "too little of the signal can be trusted",
@@ -51,6 +54,8 @@ GRADES: Mapping[str, str] = {
     "poor": "Poor: no ordinary number is shown",
 }
 
+STATUS_SHORT: Mapping[str, str] = {"ok": "analysed", "abstained": "abstained", "imported": "imported"}
+
 STATUS: Mapping[str, str] = {
     "ok": "analysed",
     "abstained": "abstained: the signals cannot carry a number",
@@ -71,6 +76,15 @@ KIND_MEANS: Mapping[str, str] = {
     "PEAK": "the highest or lowest value so far",
     "STABILITY": "a measure has stayed within a narrow range",
     "CORRELATION": "two measures moved together over sessions",
+}
+
+# what the value of an insight is, and what its two limits are
+INSIGHT_NUMBERS: Mapping[str, tuple[str, str]] = {
+    "TREND": ("mean of the last five", "expected without a change"),
+    "ANOMALY": ("value", "own range"),
+    "PEAK": ("value", "own range"),
+    "STABILITY": ("spread", "values"),
+    "CORRELATION": ("coefficient", "interval"),
 }
 
 INSIGHT_STATES: Mapping[str, str] = {
@@ -127,8 +141,8 @@ EXPORT_KINDS: Mapping[str, str] = {
 }
 
 INDEX_MEANS = (
-    "Valence, arousal and dominance are an index of 0-1: the share of evidence, by the model, for "
-    "the rating lying above its cut. It is not a severity and has no bands."
+    "Valence, arousal and dominance are an index of 0-1: the model's probability that the rating lies above its cut. "
+    "It is not a severity and has no bands."
 )
 
 NUMBERS_DO_NOT_MEAN = (

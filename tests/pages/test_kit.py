@@ -111,6 +111,22 @@ def test_the_line_of_a_model_carries_its_figure():
     assert "not known" in wording.model_line(ModelInfo("m", "1", "x", None))
 
 
+def test_an_unforeseen_error_is_kept_in_a_file_and_said_as_a_reference(tmp_path, monkeypatch):
+    from app.ui import faults
+    from core.settings import settings
+
+    monkeypatch.setenv("AFFECTLINE_DATA_DIR", str(tmp_path))
+    settings.cache_clear()
+    try:
+        raise KeyError("a name that must not be shown")
+    except KeyError as error:
+        said = faults.unforeseen(error).text
+    (kept,) = (tmp_path / "errors").iterdir()
+    assert kept.stem in said and "a name" not in said and "Traceback" not in said
+    assert "a name that must not be shown" in kept.read_text() and "Traceback" in kept.read_text()
+    assert kept.stat().st_mode & 0o077 == 0
+
+
 # --- figures
 
 
@@ -135,6 +151,62 @@ def test_a_learning_baseline_draws_no_band():
     made = charts.timeline([row(0, 0.5)], ["valence"], own_range(None, None, "learning"), zone=UTC_ZONE)
     assert not made.figure.layout.shapes
     assert any("learning: 12 of 10" in a.text for a in made.figure.layout.annotations)
+
+
+def found_at(session: str, kind: str, **more) -> Insight:
+    """An insight on valence at a session."""
+    return Insight(
+        kind,
+        "valence",
+        session,
+        session,
+        "info",
+        "x",
+        0.5,
+        0.4,
+        3,
+        0.1,
+        "default",
+        f"{kind.lower()}/1",
+        NOW,
+        NOW,
+        **more,
+    )
+
+
+def test_several_insights_of_one_session_are_one_mark_with_their_letters():
+    rows = [row(k, 0.5) for k in range(4)]
+    cards = [
+        Card(str(i), "P-0001", found_at(rows[2].session, kind), "new", weight)
+        for i, (kind, weight) in enumerate((("TREND", 1.0), ("PEAK", 3.0), ("TREND", 2.0)))
+    ]
+    made = charts.timeline(rows, ["valence"], {}, cards, zone=UTC_ZONE)
+    (mark,) = [t for t in made.figure.data if t.name == "Insight"]
+    assert list(mark.text) == ["PT"] and len(mark.x) == 1, "the heaviest kind stands first, each once"
+
+
+def test_a_measure_without_a_single_value_is_one_line_with_its_reason():
+    rows = [row(k, None) for k in range(3)]
+    made = charts.timeline(rows, ["valence"], own_range(0.4, 0.6), zone=UTC_ZONE)
+    texts = [a.text for a in made.figure.layout.annotations]
+    assert f"not computed: {wording.REASONS['low_quality']}" in texts
+    assert not any("own range" in t for t in texts)
+    assert {s for ids in made.sessions.values() for s in ids} == {r.session for r in rows}, "its crosses open sessions"
+
+
+def test_an_own_range_as_wide_as_the_scale_says_that_it_compares_nothing():
+    wide = charts.timeline([row(0, 0.5)], ["valence"], own_range(0.0, 1.0), zone=UTC_ZONE)
+    assert any("too wide to compare" in a.text for a in wide.figure.layout.annotations)
+    narrow = charts.timeline([row(0, 0.5)], ["valence"], own_range(0.0, 0.9), zone=UTC_ZONE)
+    assert not any("too wide" in a.text for a in narrow.figure.layout.annotations)
+
+
+def test_the_numbers_of_an_insight_are_named_so_that_limits_do_not_read_as_its_interval():
+    from app.ui import components
+
+    peak = found_at("P-0001/S-01", "PEAK", low=0.31, high=0.7, q=0.0001)
+    said = components.insight_facts(Card("1", "P-0001", peak, "new", 1.0))
+    assert said.startswith("value 0.50 · own range 0.31-0.70 · reference 0.40") and "q below 0.001" in said
 
 
 def test_every_point_of_the_timeline_knows_its_session():
@@ -221,6 +293,28 @@ def test_a_bad_channel_is_named_and_its_span_shaded():
 
 def test_marks_of_a_file_cannot_carry_a_tag_into_the_figure():
     assert "<img" not in charts.signals(page()).to_json()
+
+
+def test_labels_of_marks_do_not_pile_up_and_times_are_read_as_a_clock():
+    notes = tuple(Annotation(600 + 0.1 * k, 0.0, "Stimulus/S253") for k in range(20))
+    one = {"name": "EDA", "type": "eda", "unit": "µS", "x0": 600.0, "dx": 0.25, "y": np.ones(40, "f4"),
+           "decimated": False, "bad": False, "spans": ()}  # fmt: skip
+    figure = charts.signals(SignalPage(600.0, 10.0, (one,), notes, np.array([]), False))
+    assert sum(a.text == "Stimulus/S253" for a in figure.layout.annotations) == 2, "twenty in two seconds"
+    assert sum(s.type == "line" and s.x0 == s.x1 for s in figure.layout.shapes) == 20, "every mark keeps its line"
+    assert figure.layout.xaxis.ticktext[0] == "10:00"
+
+
+def test_the_strip_of_a_recording_without_windows_shows_where_most_channels_cannot_be_used():
+    rows = tuple(
+        {"name": f"E{k}", "type": "eeg", "unit": "µV", "x0": 0.0, "dx": 0.1, "y": np.ones(1000, "f4"),
+         "decimated": True, "bad": False, "spans": (BadSpan(0.0, 50.0, "jump"),) if k < 3 else ()}
+        for k in range(4)
+    )  # fmt: skip
+    strip, at = charts.overview(100.0, None, SignalPage(0.0, 100.0, rows, (), np.array([]), True), (), t0=0, page_s=10)
+    colours = np.asarray(strip.data[-1].marker.color)
+    assert set(colours[at < 50]) == {palette.transparent(palette.CATEGORIES[1], 0.75)}
+    assert set(colours[at > 50]) == {palette.FAINT}
 
 
 def test_signals_travel_as_float32_without_a_time_column():

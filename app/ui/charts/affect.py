@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from app.ui import palette
+from app.ui import formats, palette
 from app.ui.charts.base import quiet
 from core.services.patients import Baseline
 from core.services.sessions import SessionRow
 
 PATH = 10
+PLACES = ("top center", "middle right", "bottom center", "middle left")
 CORNERS = (("LAHV", 0.98, 0.02, "right", "bottom"), ("HAHV", 0.98, 0.98, "right", "top"),
            ("HALV", 0.02, 0.98, "left", "top"), ("LALV", 0.02, 0.02, "left", "bottom"))  # fmt: skip
 
@@ -39,7 +40,7 @@ def affect_plane(rows: Sequence[SessionRow], baselines: Mapping[str, Baseline]) 
     path = points(rows)
     figure = go.Figure()
     across, up = own_range(baselines.get("valence")), own_range(baselines.get("arousal"))
-    if across and up:
+    if across and up and not (formats.whole_scale(*across) and formats.whole_scale(*up)):
         angle = np.linspace(0, 2 * np.pi, 73)
         # half axes are the half ranges, so the ellipse stays inside the box of both own ranges
         figure.add_trace(
@@ -61,7 +62,7 @@ def affect_plane(rows: Sequence[SessionRow], baselines: Mapping[str, Baseline]) 
         size = [12 if p[3] is None else 7 + 14 * p[3] for p in path]
         figure.add_trace(
             go.Scatter(
-                x=xs, y=ys, mode="lines", line={"color": palette.FAINT, "width": 1.5, "shape": "spline"},
+                x=xs, y=ys, mode="lines", line={"color": palette.FAINT, "width": 1.5},
                 hoverinfo="skip",
             )
         )  # fmt: skip
@@ -71,8 +72,10 @@ def affect_plane(rows: Sequence[SessionRow], baselines: Mapping[str, Baseline]) 
                 y=ys,
                 mode="markers+text",
                 text=[str(i + 1) for i in range(n)],
-                textposition="top center",
+                # turned about, so that the numbers of a cluster do not all fall on each other
+                textposition=[PLACES[i % len(PLACES)] for i in range(n)],
                 textfont={"size": 11},
+                cliponaxis=False,
                 customdata=[p[0].session for p in path],
                 marker={
                     "size": size,
@@ -84,7 +87,7 @@ def affect_plane(rows: Sequence[SessionRow], baselines: Mapping[str, Baseline]) 
                 unselected={"marker": {"opacity": 1}},
             )
         )
-    axis = {"range": [0, 1], "dtick": 0.25, "gridcolor": palette.GRID, "zeroline": False, "fixedrange": True}
+    axis = {"range": [-0.03, 1.03], "dtick": 0.25, "gridcolor": palette.GRID, "zeroline": False, "fixedrange": True}
     figure.update_layout(
         xaxis=axis | {"title": {"text": "Valence, index 0-1", "font": {"size": 12}}, "constrain": "domain"},
         yaxis=axis
@@ -99,4 +102,4 @@ def affect_plane(rows: Sequence[SessionRow], baselines: Mapping[str, Baseline]) 
             text=text, x=x, y=y, xanchor=xanchor, yanchor=yanchor, showarrow=False,
             font={"size": 11, "color": palette.INK},
         )  # fmt: skip
-    return quiet(figure, 340, left=48, right=8, top=8)
+    return quiet(figure, 330, left=48, right=8, top=8)

@@ -19,6 +19,10 @@ GAP_PX = 26
 BINS = 200
 MAX_SHAPES = 200
 # an axis is never stretched to less than this, so that noise does not look like a change (ux 10.4)
+# what stands before a name where several lines share an axis; in the order of palette.DASHES
+LINES = ("── ", "- - ", "··· ", "-·- ")
+# least distance of two labels of marks, as a share of the axis for each letter, so that they do not pile up
+LETTER = 0.0085
 SMALLEST_SPAN = {"temp": 1.0, "eda": 0.2, "acc": 0.1}
 
 
@@ -62,13 +66,13 @@ def signals(page: SignalPage, *, negative_up: bool = True, gain: float = 1.0) ->
     figure.update_layout(
         xaxis={
             "range": [page.t0, page.t0 + page.page_s],
-            "dtick": 1 if page.page_s <= 20 else 5,
+            **_clock_ticks(page.t0, page.t0 + page.page_s),
             "gridcolor": palette.GRID,
             "zeroline": False,
             "fixedrange": True,
             "anchor": "free",
             "position": 0,
-            "title": {"text": "Seconds from the start of the recording", "font": {"size": 12}},
+            "title": {"text": "Time from the start of the recording, min:s", "font": {"size": 12}},
         },
         hovermode=False,
         dragmode=False,
@@ -162,7 +166,11 @@ def _own_axis(figure, axis, top, type_, rows, page) -> dict:
         figure.add_trace(_line(row, y, axis, palette.CATEGORIES[(i + 2) % 4], **dash))
         if finite.size:
             _spans(figure, axis, row, page, float(finite.min()), float(finite.max()))
-    names = ", ".join(formats.in_figure(r["name"], 16) + (" ✕" if r.get("bad") else "") for r in rows)
+    keys = LINES if len(rows) > 1 else ("",)
+    names = ", ".join(
+        keys[i % len(keys)] + formats.in_figure(r["name"], 16) + (" ✕" if r.get("bad") else "")
+        for i, r in enumerate(rows)
+    )
     thinned = "  drawn as minimum and maximum" if any(r.get("decimated") for r in rows) else ""
     title = f"<b>{wording.CHANNEL_TYPES[type_]}</b>  {names}, {rows[0]['unit'] or 'no unit'}{thinned}"
     figure.add_annotation(**label(title, 0, top))
@@ -192,8 +200,9 @@ def _spans(figure, axis, row, page, y0, y1) -> None:
             )  # fmt: skip
 
 
-def _annotations(figure, annotations: Sequence[Annotation], start: float, stop: float) -> None:
-    """Marks of the recording, those that began before the page too."""
+def _annotations(figure, annotations: Sequence[Annotation], start: float, stop: float, *, above: bool = False) -> None:
+    """Marks of the recording, those that began before the page too; a label where there is room for it."""
+    free = start
     for note in list(annotations)[:MAX_SHAPES]:
         end = note.onset_s + note.duration_s
         if end < start or note.onset_s > stop:
@@ -209,16 +218,44 @@ def _annotations(figure, annotations: Sequence[Annotation], start: float, stop: 
                 type="line", x0=note.onset_s, x1=note.onset_s, line={"color": palette.CATEGORIES[0], "width": 1},
                 **place,
             )  # fmt: skip
+        at = max(note.onset_s, start)
+        text = formats.visible(note.description, 24)
+        ends = at + LETTER * (len(text) + 1) * (stop - start)
+        if at < free or ends > stop + LETTER * 4 * (stop - start):
+            continue
+        free = ends
         figure.add_annotation(
-            text=formats.in_figure(note.description, 24), x=max(note.onset_s, start), xanchor="left", yref="paper",
-            y=0, yanchor="bottom", showarrow=False, font={"size": 11, "color": palette.INK},
+            text=formats.in_figure(text, 24), x=at, xanchor="left", yref="paper",
+            y=float(above), yanchor="top" if above else "bottom", showarrow=False,
+            font={"size": 11, "color": palette.INK},
         )  # fmt: skip
+
+
+def _clock_ticks(start: float, stop: float) -> dict:
+    """Ticks at whole seconds or minutes, read as 20:05."""
+    step = next((s for s in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800) if (stop - start) / s <= 12), 3600)
+    ticks = np.arange(np.ceil(start / step) * step, stop + 1e-6, step)
+    return {"tickvals": ticks.tolist(), "ticktext": [formats.clock(t) for t in ticks]}
 
 
 def _slow(rows: Sequence[dict]) -> list[dict]:
     """The two channels that say most over a whole recording: slow ones, else the first."""
     slow = [r for t in ("eda", "temp", "resp") for r in rows if r["type"] == t]
     return slow[:2] or list(rows)[:1]
+
+
+def _usable(envelope: SignalPage | None, at: np.ndarray) -> np.ndarray:
+    """Where at least half of the analysed channels can be used; shape of ``at``."""
+    rows = [r for r in envelope.rows if r["type"] != "misc"] if envelope else []
+    if not rows:
+        return np.ones(len(at), dtype=bool)
+    good = np.zeros(len(at))
+    for row in rows:
+        bad = np.full(len(at), bool(row.get("bad")))
+        for span in row.get("spans", ()):
+            bad |= (at >= span.onset_s) & (at < span.onset_s + span.duration_s)
+        good += ~bad
+    return good >= 0.5 * len(rows)
 
 
 def overview(
@@ -267,7 +304,7 @@ def overview(
         nearest = np.clip(np.searchsorted(series.onset_s, middle) - 1, 0, len(series.onset_s) - 1)
         usable = np.asarray(series.usable, dtype=bool)[nearest]
     else:
-        usable = np.ones(BINS, dtype=bool)
+        usable = _usable(envelope, middle)
     figure.add_trace(
         go.Bar(
             x=middle,
@@ -278,7 +315,8 @@ def overview(
                 "color": [palette.FAINT if u else palette.transparent(palette.CATEGORIES[1], 0.75) for u in usable],
                 "line": {"width": 0},
             },
-            hovertemplate="%{x:.0f} s<extra>click to jump</extra>",
+            customdata=[formats.clock(t) for t in middle],
+            hovertemplate="%{customdata}<extra>click to jump</extra>",
             showlegend=False,
             selected={"marker": {"opacity": 1}},
             unselected={"marker": {"opacity": 1}},
@@ -288,9 +326,10 @@ def overview(
         type="rect", x0=t0, x1=min(t0 + page_s, duration_s), yref="paper", y0=0, y1=1,
         fillcolor=palette.NOTE, line={"color": palette.CATEGORIES[0], "width": 1.5},
     )  # fmt: skip
-    _annotations(figure, annotations, 0.0, duration_s)
+    _annotations(figure, annotations, 0.0, duration_s, above=True)
     figure.update_layout(
-        xaxis={"range": [0, duration_s], "showgrid": False, "zeroline": False, "fixedrange": True, "ticksuffix": " s"},
+        xaxis={"range": [0, duration_s], "showgrid": False, "zeroline": False, "fixedrange": True,
+               **_clock_ticks(0.0, duration_s)},
         yaxis={"range": [-0.34, 1.05], "tickvals": [0, 0.5, 1], "gridcolor": palette.GRID, "fixedrange": True,
                "zeroline": False},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 11}},

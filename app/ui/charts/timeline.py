@@ -18,9 +18,13 @@ from core.settings import BASELINE_SESSIONS, LOW_USABLE_SHARE, MEASURE_UNITS
 
 # Cut points of the PHQ-9's own bands (Kroenke 2001)
 PHQ9_BANDS = (5, 10, 15, 20)
-LANE_PX = {"events": 88, "measure": 112, "reports": 96, "quality": 46}
+LANE_PX = {"events": 88, "measure": 112, "absent": 20, "reports": 96, "quality": 46}
 GAP_PX = 30
+# marks of a lane: the heaviest ones, so that a long history stays readable
 MAX_MARKS = 30
+MAX_MARKS_DENSE = 10
+# an index axis is a little longer than the scale, so that points at its ends are whole
+MARGIN = 0.05
 # from so many sessions on, points within range are drawn as dots of one path
 DENSE = 300
 
@@ -66,10 +70,11 @@ def timeline(
         [r.started_at for r in rows] + [r.reported_at for r in reports] + [e.started_at for e in events], zone
     )
     first, last = (float(ends.min()), float(ends.max())) if ends.size else (0.0, 1.0)
-    pad = max(0.02 * (last - first), 43_200_000.0)
+    pad = max(0.02 * (last - first), 129_600_000.0)
 
     instruments = list(dict.fromkeys(r.instrument for r in reports))
-    lanes = _lanes(measures, instruments, bool(events), any(r.usable_share is not None for r in rows))
+    computed = {m for m in measures if any(m in r.measures and r.measures[m].value is not None for r in drawn)}
+    lanes = _lanes(measures, computed, instruments, bool(events), any(r.usable_share is not None for r in rows))
     total = sum(LANE_PX[kind] + GAP_PX for kind, _ in lanes)
     figure = go.Figure()
     sessions: dict[int, tuple[str, ...]] = {}
@@ -111,11 +116,13 @@ def timeline(
                 position,
                 last - first + 2 * pad,
             )
+        elif lane.kind == "absent":
+            layout |= _absent(figure, lane, drawn, x, ids, sessions)
         elif lane.kind == "reports":
             layout |= _reports(figure, lane, reports, zone)
         else:
             _quality(figure, lane, drawn, x, ids, sessions, last - first + 2 * pad)
-            layout |= {"range": [0, 105], "tickvals": [0, 50, 100], "ticksuffix": " %"}
+            layout |= {"range": [-8, 108], "tickvals": [0, 50, 100], "ticksuffix": " %"}
         figure.layout[lane.axis.replace("y", "yaxis")] = layout
 
     figure.update_layout(
@@ -142,9 +149,12 @@ def timeline(
     return Timeline(figure, sessions, len(drawn), len(drawn) > DENSE)
 
 
-def _lanes(measures: Sequence[str], instruments: Sequence[str], events: bool, quality: bool) -> list[tuple[str, str]]:
+def _lanes(
+    measures: Sequence[str], computed: set[str], instruments: Sequence[str], events: bool, quality: bool
+) -> list[tuple[str, str]]:
     lanes = [("events", "Treatments, changes and life events")] if events else []
-    lanes += [("measure", m) for m in measures]
+    # a bare axis says nothing, so a measure without a single value gets one line
+    lanes += [("measure" if m in computed else "absent", m) for m in measures]
     lanes += [("reports", i) for i in instruments]
     # values measured elsewhere have no recording to judge
     return [*lanes, ("quality", "Usable share of the recording")] if quality else lanes
@@ -167,7 +177,7 @@ def _measure(figure, lane, rows, x, ids, baseline, cards, sessions, position, sp
     parts = [value[has], low[ranged], high[ranged], floats(band) if band else np.empty(0)]
     finite = np.concatenate(parts)
     if unit == "index":
-        bottom, top = 0.0, 1.0
+        bottom, top = -MARGIN, 1 + MARGIN
     elif finite.size:
         edge = 0.08 * max(float(np.ptp(finite)), abs(float(finite.mean())) * 0.02, 1e-6)
         bottom, top = float(finite.min()) - 2 * edge, float(finite.max()) + edge
@@ -177,13 +187,10 @@ def _measure(figure, lane, rows, x, ids, baseline, cards, sessions, position, sp
     note = ""
     if baseline and baseline.mean is not None and baseline.kind != "learning":
         _own_range(figure, lane, baseline, colour)
-        note = f"own range {baseline.low:.2f} to {baseline.high:.2f}" if band else "own mean, no range yet"
+        note = _range_words(baseline.low, baseline.high, unit) if band else "own mean, no range yet"
     elif baseline and baseline.kind == "learning":
         note = wording.learning(baseline.n, BASELINE_SESSIONS)
-    elif not has.any():
-        note = "not computed in any session shown"
-    title = f"<b>{formats.name(name)}</b>  {'index 0-1' if unit == 'index' else unit}"
-    figure.add_annotation(**label(title, 0, lane.top))
+    figure.add_annotation(**label(_title(name), 0, lane.top))
     if note:
         figure.add_annotation(**label(note, 1, lane.top, xanchor="right"))
 
@@ -237,30 +244,64 @@ def _measure(figure, lane, rows, x, ids, baseline, cards, sessions, position, sp
             )
         )
     missing = [i for i, m in enumerate(found) if m is not None and m.value is None]
-    if missing:
-        sessions[len(figure.data)] = tuple(ids[i] for i in missing)
-        figure.add_trace(
-            go.Scatter(
-                x=x[missing],
-                y=np.full(len(missing), bottom + 0.05 * (top - bottom)),
-                text=[formats.reason(found[i].reason) for i in missing],
-                mode="markers",
-                marker={
-                    "symbol": palette.SYMBOLS["not computed"],
-                    "size": size - 1,
-                    "color": palette.INK,
-                    "line": {"width": 1.5, "color": palette.INK},
-                },
-                name=formats.name(name),
-                hovertemplate="%{text}",
-                xaxis="x",
-                yaxis=lane.axis,
-                selected={"marker": {"opacity": 1}},
-                unselected={"marker": {"opacity": 1}},
-            )
+    _crosses(figure, lane, found, x, ids, sessions, missing, bottom + 0.05 * (top - bottom), size - 1)
+    points = dict(zip(ids, zip(x, value, strict=True), strict=True))
+    _marks(figure, lane, cards, points, (bottom + top) / 2, MAX_MARKS_DENSE if dense else MAX_MARKS)
+    return {"range": [bottom, top]} | ({"tickvals": [0, 0.5, 1]} if unit == "index" else {})
+
+
+def _title(name: str) -> str:
+    unit = MEASURE_UNITS.get(name, "")
+    return f"<b>{formats.name(name)}</b>  {'index 0-1' if unit == 'index' else unit}"
+
+
+def _range_words(low: float, high: float, unit: str) -> str:
+    """The own range in the digits of its unit; one that covers an index from end to end says nothing."""
+    digits = formats.DIGITS.get(unit, 2)
+    wide = unit == "index" and formats.whole_scale(low, high)
+    return f"own range {low:.{digits}f} to {high:.{digits}f}" + (
+        ", the whole scale: too wide to compare" if wide else ""
+    )
+
+
+def _absent(figure, lane, rows, x, ids, sessions) -> dict:
+    """One line for a measure that was computed in no session shown: its name, why, and a cross a session."""
+    found = [r.measures.get(lane.title) for r in rows]
+    why = [m.reason for m in found if m is not None and m.reason]
+    most = max(set(why), key=why.count) if why else None
+    note = wording.REASONS.get(str(most), "") if len(set(why)) == 1 else "for several reasons"
+    figure.add_annotation(**label(_title(lane.title), 0, lane.top))
+    figure.add_annotation(**label(f"not computed{f': {note}' if note else ''}", 1, lane.top, xanchor="right"))
+    missing = [i for i, m in enumerate(found) if m is not None]
+    _crosses(figure, lane, found, x, ids, sessions, missing, 0.5, 6)
+    return {"range": [0, 1], "showticklabels": False, "showgrid": False}
+
+
+def _crosses(figure, lane, found, x, ids, sessions, missing, height, size) -> None:
+    """A cross with its reason for each session in which the measure was not computed."""
+    if not missing:
+        return
+    sessions[len(figure.data)] = tuple(ids[i] for i in missing)
+    figure.add_trace(
+        go.Scatter(
+            x=x[missing],
+            y=np.full(len(missing), height),
+            text=[formats.reason(found[i].reason) for i in missing],
+            mode="markers",
+            marker={
+                "symbol": palette.SYMBOLS["not computed"],
+                "size": size,
+                "color": palette.INK,
+                "line": {"width": 1.5, "color": palette.INK},
+            },
+            name=formats.name(lane.title),
+            hovertemplate="%{text}",
+            xaxis="x",
+            yaxis=lane.axis,
+            selected={"marker": {"opacity": 1}},
+            unselected={"marker": {"opacity": 1}},
         )
-    _marks(figure, lane, cards, dict(zip(ids, zip(x, value, strict=True), strict=True)), top - bottom)
-    return {"range": [bottom, top]}
+    )
 
 
 def _says(name: str, unit: str, low: np.ndarray, high: np.ndarray) -> dict:
@@ -294,27 +335,40 @@ def _own_range(figure, lane, baseline, colour) -> None:
     )
 
 
-def _marks(figure, lane, cards, points, height) -> None:
-    """A diamond and the first letter of its kind above each point that a rule found something at."""
-    here = [c for c in cards if lane.title in c.insight.measure.split("-") and c.insight.last_session in points][
-        -MAX_MARKS:
+def _marks(figure, lane, cards, points, middle, limit) -> None:
+    """A diamond at each session that a rule found something at, with the first letters of the kinds."""
+    here = [
+        c
+        for c in cards
+        if lane.title in c.insight.measure.split("-")
+        and c.insight.last_session in points
+        and np.isfinite(points[c.insight.last_session][1])
     ]
-    here = [c for c in here if np.isfinite(points[c.insight.last_session][1])]
-    if not here:
+    by_session: dict[str, list[Card]] = {}
+    for card in sorted(here, key=lambda c: (-c.weight, c.id)):
+        by_session.setdefault(card.insight.last_session, []).append(card)
+    chosen = list(by_session)[:limit]
+    if not chosen:
         return
-    at = [points[c.insight.last_session] for c in here]
+    at = [points[session] for session in chosen]
+    kinds = [list(dict.fromkeys(c.insight.kind for c in by_session[session])) for session in chosen]
     figure.add_trace(
         go.Scatter(
             x=[p[0] for p in at],
             y=[p[1] for p in at],
             mode="markers+text",
-            text=[c.insight.kind[0] for c in here],
-            textposition=["bottom center" if p[1] > 0.75 * height else "top center" for p in at],
+            text=["".join(kind[0] for kind in found) for found in kinds],
+            # towards the middle of the lane, where there is room
+            textposition=["bottom center" if p[1] > middle else "top center" for p in at],
             textfont={"size": 11, "color": palette.INK},
             marker={"symbol": "diamond-open", "size": 16, "color": palette.INK, "line": {"width": 1.5}},
-            customdata=[f"{wording.KINDS.get(c.insight.kind, c.insight.kind)} ({c.state})" for c in here],
+            customdata=[
+                ", ".join(f"{wording.KINDS.get(c.insight.kind, c.insight.kind)} ({c.state})" for c in by_session[s])
+                for s in chosen
+            ],
             hovertemplate="%{customdata}",
             name="Insight",
+            cliponaxis=False,
             xaxis="x",
             yaxis=lane.axis,
         )

@@ -29,7 +29,10 @@ def window_strip(series: WindowSeries) -> go.Figure:
         )
     )
     figure.update_layout(
-        xaxis={"title": {"text": "Seconds from the start of the recording", "font": {"size": 12}}, "showgrid": False},
+        xaxis={
+            "title": {"text": "Centre of the window, seconds from the start of the recording", "font": {"size": 12}},
+            "showgrid": False,
+        },
         yaxis={"autorange": "reversed", "showgrid": False, "fixedrange": True},
         dragmode="zoom",
     )
