@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -594,33 +592,9 @@ def crash(kind: type[BaseException], error: BaseException, trace: Any) -> None:
     if os.environ.get("AFFECTLINE_DEBUG"):
         sys.__excepthook__(kind, error, trace)
         return
-    reference = secrets.token_hex(4).upper()
-    where = keep(reference, "".join(traceback.format_exception(kind, error, trace)))
-    problem = Unforeseen(
-        "E-UNFORESEEN",
-        f"something unforeseen happened (ref {reference}).",
-        "",
-        f"Tell your administrator the reference{where}.",
-    )
-    refuse(problem, "--json" in sys.argv)
+    from app.ui.faults import unforeseen
 
-
-class Unforeseen(AffectlineError):
-    """A fault of the program itself."""
-
-
-def keep(reference: str, text: str) -> str:
-    """Write a traceback where only this account reads it; says where, or nothing when it cannot be written."""
-    from core.settings import Settings
-
-    try:
-        folder = Settings().data_dir / "errors"
-        folder.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(folder / f"{reference}.txt", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
-    except (OSError, ValueError):
-        return ", and set AFFECTLINE_DEBUG=1 to see more"
-    return "; the details are in the folder errors of the data folder"
+    refuse(unforeseen(error), "--json" in sys.argv)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -103,11 +103,19 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     deps.close()
 
 
+def say_fault(error: Exception) -> bool:
+    """An error that no page caught, said in our words; the kit of the pages is loaded with the first page."""
+    from app.ui import components
+
+    return components.script_error(error)
+
+
 app = st.App(
     ROOT / "app" / "main.py",
     routes=[Mount("/api/v1", api)],
     middleware=[Middleware(Guard)],
     lifespan=lifespan,
+    on_script_error=say_fault,
 )
 
 
