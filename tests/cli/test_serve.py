@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import signal
 import socket
@@ -76,6 +78,30 @@ def test_server_and_worker_end_within_ten_seconds_of_a_signal(with_signal, tmp_p
         assert wait_until(lambda: not any(map(alive, family)), 1), "the worker outlived the server"
         assert "Traceback" not in served.log.read_text()
     finally:
+        stop(served)
+
+
+@needs_proc
+def test_an_answer_that_is_still_being_computed_does_not_hold_up_the_end(tmp_path):
+    import numpy as np
+
+    # ten minutes of noise: reading and judging it takes longer than the server may take to end
+    noise = np.random.default_rng(3).normal(0, 10, (10 * 60 * 128, 16)).round(2)
+    sent = {"user_id": "P-1", "eeg_data": noise[:, :14].tolist(), "ecg_data": noise[:, 14:].tolist(), "ecg_fs": 128}
+    body = json.dumps(sent).encode()
+    served = start(tmp_path / "data")
+    asking = [http.client.HTTPConnection(served.url.removeprefix("http://"), timeout=60) for _ in range(3)]
+    try:
+        for connection in asking:
+            connection.request("POST", "/api/v1/predict", body, {"Content-Type": "application/json"})
+        time.sleep(3)
+        family = children(served.process.pid)
+        served.process.terminate()
+        assert served.process.wait(10) == 0, served.log.read_text()
+        assert wait_until(lambda: not any(map(alive, family)), 1), "a helper outlived the server"
+    finally:
+        for connection in asking:
+            connection.close()
         stop(served)
 
 
