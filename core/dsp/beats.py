@@ -31,6 +31,9 @@ SLOWEST_ECG_HZ = 25.0
 # detector's learning at the start, and the end of the signal, invent some
 QRS_BAND_HZ = (5.0, 30.0)
 QRS_SHARE, QRS_NEIGHBOURS = 0.4, 21
+# a detector that has learnt to take P waves is blind to the R after each; a beat with so little QRS is moved to
+# the complex within this distance, s (P lies 0.12-0.2 s before R)
+QRS_NEAR_S = 0.2
 # half a beat around the R peak for its shape, s
 BEAT_HALF_S = 0.25
 
@@ -73,6 +76,15 @@ def _way(qrs: np.ndarray, sfreq: float) -> int:
     n = max(1, round(SHORTEST_STRETCH_S * sfreq))
     parts = qrs[: len(qrs) // n * n].reshape(-1, n)
     return 1 if np.median(parts.max(axis=1)) >= np.median(-parts.min(axis=1)) else -1
+
+
+def _to_complexes(at: np.ndarray, qrs: np.ndarray, sfreq: float) -> np.ndarray:
+    """Each index, or the QRS near it where that is far larger than what lies at the index."""
+    own = np.abs(_around(qrs, at, round(REFINE_S * sfreq))).max(axis=1)
+    half = round(QRS_NEAR_S * sfreq)
+    near = np.abs(_around(qrs, at, half))
+    largest = np.clip(at - half + near.argmax(axis=1), 0, len(qrs) - 1)
+    return np.where(own < QRS_SHARE * near.max(axis=1), largest, at)
 
 
 def _true_complexes(at: np.ndarray, qrs: np.ndarray, sfreq: float) -> np.ndarray:
@@ -127,6 +139,7 @@ def _beats_of(x: np.ndarray, sfreq: float) -> np.ndarray:
     if len(at) == 0:
         return np.empty(0)
     half = max(1, round(REFINE_S * sfreq))
+    at = _to_complexes(at, qrs, sfreq)
     at = np.unique(np.clip(at - half + np.argmax(_around(upright, at, half), axis=1), 0, len(x) - 1))
     at = _thin(_true_complexes(at, qrs, sfreq), upright, REFRACTORY_S * sfreq)
     return (at + _parabola(upright, at)) / sfreq

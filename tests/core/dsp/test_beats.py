@@ -8,6 +8,7 @@ import pytest
 from core.dsp import beats, slow
 from core.dsp.montage import canonical, neighbours
 from core.settings import EPOC_14
+from tests.core import synthetic
 
 
 def heart(beat_s, duration_s, sfreq=256.0):
@@ -118,3 +119,13 @@ def test_neighbours_are_near_and_all_others_where_a_position_is_unknown():
     assert near[EPOC_14.index("O1"), EPOC_14.index("O2")]
     assert not near[EPOC_14.index("O1"), EPOC_14.index("AF3")]
     assert neighbours(["A", "B", "C"], 4).sum() == 6
+
+
+@pytest.mark.parametrize("sfreq", [250.0, 256.0, 500.0, 512.0])
+def test_beats_are_found_at_resting_rates_beside_p_and_t_waves(sfreq):
+    for seed in (1, 2, 5):
+        for rate in (46, 54, 62):
+            beat_s = synthetic.regular_beats(60, rate=rate, jitter_ms=30, seed=seed)
+            x = synthetic.heart(beat_s, 60, sfreq) + np.random.default_rng(seed).normal(0, 0.01, round(60 * sfreq))
+            found = beats.detect_r_peaks(x, sfreq)
+            assert beats.agreement(found, beat_s, 0.02) > 0.97, (seed, rate, len(found), len(beat_s))
