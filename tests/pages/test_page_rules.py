@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from core.services import exports, measures, sessions
+from core.services import exports, insights, measures, sessions
 from core.settings import SAMPLES
 from tests.pages.conftest import IMPORTED, NOW, RECORDED, WRIST, open_page, texts
 from tests.pages.test_pages import check
@@ -124,3 +124,63 @@ def test_moving_a_session_asks_for_the_patient_and_a_reason_first(filled):
     assert set(at.selectbox[-1].options) == {WRIST, IMPORTED}
     assert at.button(key="do_move").disabled and any(t.label == "Reason" for t in at.text_input)
     assert sessions.history(filled, RECORDED)[-1].session == session
+
+
+def test_an_insight_is_shown_with_what_chance_would_bring_its_numbers_and_its_rule(filled):
+    card = insights.open_cards(filled, now=NOW, patient=IMPORTED)[0]
+    i = card.insight
+    text = check(open_page("insights", patient=IMPORTED, insight=card.id)).replace("\\", "")
+    assert f"Expected without any change: about {i.expected_by_chance:.2g} per 20 sessions" in text
+    assert i.text in text and f"n {i.n}" in text and f"rule {i.rule}" in text and "preset" in text
+    assert i.q is None or " q " in text
+
+
+@pytest.mark.parametrize("patient", [RECORDED, WRIST, IMPORTED])
+def test_every_figure_has_a_summary_in_words(patient, filled):
+    shown = open_page("patient", patient=patient).get("plotly_chart")
+    for tab in ("Signals", "Windows"):
+        session = sessions.history(filled, patient)[-1].session
+        shown += open_page("session", session=session, tab=tab).get("plotly_chart")
+    assert shown
+    for figure in shown:
+        assert len(figure.proto.alt) > 20
+
+
+def test_the_timeline_draws_interval_range_insight_event_report_and_usable_share():
+    from app.ui import charts
+    from app.ui.formats import local_ms
+    from core.services.patients import Event, SelfReport
+    from core.types import Insight
+    from tests.pages.test_kit import UTC_ZONE, own_range, row
+    from tests.pages.test_kit import NOW as now
+
+    rows = [row(k, 0.5 + 0.01 * k) for k in range(12)]
+    found = Insight(
+        "ANOMALY", "valence", rows[9].session, rows[9].session, "warning", "x", 0.6, 0.5, 9, 0.1, "default",
+        "anomaly/1", rows[9].started_at, rows[9].started_at,
+    )  # fmt: skip
+    event = Event("1", "P-0001", "treatment", "talks begin", rows[3].started_at)
+    report = SelfReport("1", "P-0001", "PHQ-9", 13.0, now - timedelta(days=20))
+    card = insights.Card("1", "P-0001", found, "new", 1.0)
+    made = charts.timeline(rows, ["valence"], own_range(0.41, 0.59), [card], [event], [report], zone=UTC_ZONE)
+    figure = made.figure
+
+    def numbers(values) -> set[float]:
+        return {round(float(v), 6) for v in values if v is not None and isinstance(v, int | float | np.number)}
+
+    drawn: set[float] = set()
+    words = [a.text for a in figure.layout.annotations]
+    for trace in figure.data:
+        if trace.y is not None:
+            drawn |= numbers(trace.y)
+        words += [str(t) for t in (trace.text if isinstance(trace.text, tuple | list) else [trace.text])]
+    for r in rows:
+        value = r.measures["valence"]
+        assert {round(v, 6) for v in (value.value, value.low, value.high)} <= drawn, "the value and its interval"
+    bands = [(s.y0, s.y1) for s in figure.layout.shapes if s.type == "rect"]
+    assert (0.41, 0.59) in bands, "own range"
+    assert 90.0 in drawn, "usable share in per cent"
+    assert 13.0 in drawn, "self-report"
+    assert any("talks begin" in w for w in words), "event"
+    marks = [t for t in figure.data if t.name == "Insight"]
+    assert len(marks) == 1 and list(marks[0].x) == list(local_ms([rows[9].started_at], UTC_ZONE))
