@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -190,18 +187,9 @@ def worker(
 ) -> None:
     """Claim queued jobs and do them, until ended; `serve` starts one by itself."""
     with answering(False):
-        if server is not None:
-            threading.Thread(target=end_with, args=(server,), daemon=True).start()
-        from core.worker import run
+        from core.worker import main as work
 
-        run(settings_database())
-
-
-def end_with(server: int) -> None:
-    """End this process once the server that started it is gone, even if that was before it could look."""
-    while os.getppid() == server:
-        time.sleep(0.5)
-    os.kill(os.getpid(), signal.SIGTERM)
+        work(settings_database(), parent=server)
 
 
 @model_cli.command("list")

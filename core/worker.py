@@ -23,15 +23,15 @@ BEAT_S = 5.0
 log = logging.getLogger(__name__)
 
 
-def main(database_url: str | None = None) -> None:
-    """Work until SIGTERM or until the process that started this one is gone."""
+def main(database_url: str | None = None, *, parent: int | None = None) -> None:
+    """Work until SIGTERM or until the process that started this one is gone.
+
+    ``parent`` is its id, for a starter that may be gone before this process could look.
+    """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    Worker(database_url or settings().database).run(stop)
-
-
-run = main  # the name the command line calls it by
+    Worker(database_url or settings().database).run(stop, parent or os.getppid())
 
 
 class Worker:
@@ -51,9 +51,8 @@ class Worker:
 
             self.client = Client(settings().dask_scheduler)
 
-    def run(self, stop: threading.Event) -> None:
-        """Claim, watch and beat until told to stop."""
-        parent = os.getppid()
+    def run(self, stop: threading.Event, parent: int) -> None:
+        """Claim, watch and beat until told to stop, or until the parent is gone."""
         beaten = swept = float("-inf")
         try:
             while not stop.is_set() and os.getppid() == parent:
