@@ -109,7 +109,12 @@ class Material:
             name = canonical(signal.name)
             if name not in out:
                 freqs, power = self.spectrum(signal, spectral.SEGMENT_S)
-                out[name] = {band: spectral.band_power(power, freqs, *corners) for band, corners in BANDS.items()}
+                out[name] = {
+                    band: spectral.band_power(power, freqs, low, high)
+                    if spectral.holds(signal.sfreq, high)
+                    else np.full(len(power), np.nan)
+                    for band, (low, high) in BANDS.items()
+                }
         return out
 
     def spectrum(self, signal: Signal, segment_s: float) -> tuple[np.ndarray, np.ndarray]:
@@ -238,6 +243,8 @@ def _engagement(m: Material) -> Found | Reason:
 def _of_powers(columns: list[np.ndarray], statistic: Callable[[np.ndarray], np.ndarray]) -> Found | Reason:
     if len({len(c) for c in columns}) != 1:
         return Reason.NOT_SUPPORTED  # channels of different rates or lengths
+    if any(len(c) and np.isnan(c).all() for c in columns):
+        return Reason.NOT_SUPPORTED  # a rate that does not hold the band
     pieces = np.column_stack(columns)
     pieces = pieces[np.isfinite(pieces).all(axis=1)]
     if len(pieces) < MIN_SEGMENTS:

@@ -109,6 +109,11 @@ def band(freqs: np.ndarray, low: float, high: float) -> np.ndarray:
     return (freqs >= low - 1e-9) & (freqs < high - 1e-9)
 
 
+def holds(sfreq: float, high: float) -> bool:
+    """Whether a signal of this rate holds a band up to ``high``, rather than only its lower part."""
+    return high <= sfreq / 2
+
+
 def band_power(psd: np.ndarray, freqs: np.ndarray, low: float, high: float) -> np.ndarray:
     """Power in [low, high): bin width times the sum of the density, over the last axis; NaN for an empty band."""
     chosen = band(freqs, low, high)

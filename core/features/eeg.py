@@ -94,7 +94,8 @@ def table(recording: Recording, windows: Windows, quality: Quality, pipeline: Pi
     Returns
     -------
     DataFrame, shape (n_windows, 258)
-        float64. NaN where a channel is missing, left out, has a gap, or the formula has no value.
+        float64. NaN where a channel is missing, left out, has a gap, its rate does not hold the band, or the formula
+        has no value.
     """
     n_windows = len(windows)
     column = dict.fromkeys(names())
@@ -113,7 +114,8 @@ def table(recording: Recording, windows: Windows, quality: Quality, pipeline: Pi
     with np.errstate(divide="ignore", invalid="ignore"):
         for name, channel in found.items():
             for band, (low, high) in BANDS.items():
-                power[name][band][channel.at] = spectral.band_power(channel.psd, channel.freqs, low, high)
+                if spectral.holds(channel.signal.sfreq, high):
+                    power[name][band][channel.at] = spectral.band_power(channel.psd, channel.freqs, low, high)
             for what, values in _of_channel(power[name], channel, n_windows, pipeline).items():
                 out[:, place[f"{what}_{name}"]] = values
         for band in BANDS:
@@ -150,6 +152,9 @@ def _of_channel(
     out["mean"], out["sd"] = on_grid(mean), on_grid(np.sqrt(_variance(windows, mean)))
     out["hent"] = on_grid(_entropy(windows))
     for band, (low, high) in BANDS.items():
+        if not spectral.holds(channel.signal.sfreq, high):
+            out[f"de_{band}"] = np.full(n_windows, np.nan)
+            continue
         narrow = grid.cut(bandpass(x, channel.signal.sfreq, low, high, pipeline.filter_order), channel.start, channel.n)
         variance = np.maximum(_variance(narrow, narrow.mean(axis=1)), VARIANCE_FLOOR)
         out[f"de_{band}"] = on_grid(0.5 * np.log(2 * np.pi * np.e * variance))

@@ -22,7 +22,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from core.errors import AffectlineError
-from core.settings import MODELS_SHIPPED, settings
+from core.settings import EEG_LEAST_RATE, MODELS_SHIPPED, settings
 from core.types import ModelInfo, Pipeline, Recording
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -257,9 +257,10 @@ class Bundle:
         return {name: calibration.spread for name, calibration in self.card.calibration.items()}
 
     def fits(self, recording: Recording) -> bool:
-        """Whether every required channel is in a recording."""
+        """Whether every required channel is in a recording, an EEG at a rate that holds the bands of its features."""
         for type_, needed in self.required.items():
-            present = {s.name for s in recording.of_type(type_)}
+            least = EEG_LEAST_RATE if type_ == "eeg" else 0.0
+            present = {s.name for s in recording.of_type(type_) if s.sfreq >= least}
             if not present or not set(needed) <= present:
                 return False
         return True

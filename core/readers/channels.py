@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.readers.base import Options, refuse, visible
+from core.settings import EEG_LEAST_RATE
 from core.types import CHANNEL_TYPES, UNITS, InputFile, Notice, Signal
 
 # --- Electrode positions of the 10-10 system, with the four old names of the 10-20 system
@@ -163,6 +164,8 @@ def typed(raw: Sequence[Raw], options: Options, notices: list[Notice], file: Inp
             house = visible(unit or "", 16)
         if kind == "eeg":
             name = _eeg_name(r.name, name, cap, old_names, said)
+        if kind == "eeg" and r.sfreq < EEG_LEAST_RATE:
+            said.setdefault("slow", []).append(name)
         made.append(Signal(name, kind, house, float(r.sfreq), data, float(r.onset_s)))
         if visible(r.name) != r.name.strip() or re.search(r"[^\x20-\x7eµμ°²]|[<>]|^\s*[=+@\-]|\]\(|\$", r.name):
             said.setdefault("characters", []).append(name)
@@ -400,6 +403,10 @@ def _notices(said: dict[str, list[str]], made: Sequence[Signal], notices: list[N
         "unit does not fit": (
             "W-UNIT", "The unit stated for {n} does not fit the type its name says: listed, not analysed. "
             "Say type and unit with --map if you know them.",
+        ),
+        "slow": (
+            "W-RATE", f"The sampling rate of {{n}} is below {EEG_LEAST_RATE:g} Hz: values that rest on faster rhythms "
+            "are not computed, and no model of the EEG is used.",
         ),
         "no position": (
             "W-CHANNELS", "The channel names of {n} say no electrode position. Read as EEG; values that need a "

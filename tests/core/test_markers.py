@@ -107,6 +107,15 @@ def asymmetric(duration_s=60.0, planted=0.4, seed=0):
     return Recording(eeg_signals(channels))
 
 
+@pytest.mark.parametrize(
+    ("sfreq", "gone"), [(20, {"alpha_asymmetry", "engagement"}), (40, {"engagement"}), (64, set())]
+)
+def test_a_band_that_the_rate_does_not_hold_is_not_computed_from_a_part_of_it(sfreq, gone):
+    found = markers(Recording(eeg_signals(brain(30, sfreq), sfreq)))
+    without = {n for n in ("alpha_asymmetry", "engagement") if found[n].reason is Reason.NOT_SUPPORTED}
+    assert without == gone
+
+
 @pytest.mark.parametrize("planted", [0.6, -0.6])
 def test_alpha_asymmetry_is_what_scipys_welch_gives(planted):
     made = asymmetric(planted=planted)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,6 +45,13 @@ def test_it_ranks_planted_emotions_of_persons_it_has_not_seen(demo):
         summaries = [chain.analyse(r, demo) for r in made]
         found[sign] = np.mean([[s.measure(t).value for t in demo.targets] for s in summaries], axis=0)
     assert (found[1] - found[-1] > 0.2).all()
+
+
+@pytest.mark.parametrize(("sfreq", "fits"), [(1.0, False), (40.0, False), (60.0, True), (128.0, True)])
+def test_it_is_not_used_on_an_eeg_whose_rate_does_not_hold_its_bands(demo, sfreq, fits):
+    made = simulate.recording(seed=1, duration_s=10)
+    declared = tuple(replace(s, sfreq=sfreq) if s.type == "eeg" else s for s in made.signals)
+    assert demo.fits(replace(made, signals=declared)) is fits
 
 
 def test_services_of_models_and_studies_load_nothing_heavy():
