@@ -237,6 +237,16 @@ def test_microvolts_in_place_of_millivolts_are_asked_about():
     assert any("µV" in r for r in verdict.reasons)
 
 
+def test_d4_an_ecg_is_graded_by_its_rule_and_not_by_its_share():
+    x = lead()
+    x[25 * 256 : 35 * 256] = np.nan
+    verdict = ecg(x).of("ecg")
+    assert 0.5 < verdict.usable_share < 0.8
+    assert verdict.grade is Grade.GOOD
+    x[10 * 256 : 45 * 256] = np.nan
+    assert ecg(x).of("ecg").grade is Grade.POOR
+
+
 def test_windows_over_a_loose_lead_are_not_usable():
     x = lead()
     x[20 * 256 : 30 * 256] = RNG.normal(0, 0.01, 2560)
