@@ -151,8 +151,8 @@ def test_the_timeline_draws_interval_range_insight_event_report_and_usable_share
     from app.ui.formats import local_ms
     from core.services.patients import Event, SelfReport
     from core.types import Insight
-    from tests.pages.test_kit import UTC_ZONE, own_range, row
     from tests.pages.test_kit import NOW as now
+    from tests.pages.test_kit import UTC_ZONE, own_range, row
 
     rows = [row(k, 0.5 + 0.01 * k) for k in range(12)]
     found = Insight(
