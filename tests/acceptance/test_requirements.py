@@ -220,6 +220,18 @@ def test_the_database_itself_refuses_the_same_insight_twice(store):
         tx.execute(text(f"INSERT INTO insight ({names}) SELECT {names} FROM insight LIMIT 1"))
 
 
+def test_nothing_stays_behind_a_row_that_is_deleted(store, tmp_path):
+    for k in range(12):
+        put(store, "P-0042", day(7 * k), {"valence": 0.5, "heart_rate": 65.0 + k % 3 + 40 * (k == 11)})
+    patients.add_event(store, "P-0042", "change", "moved", day(1), now=NOW)
+    assert insights.of_patient(store, "P-0042")
+    with store.write() as tx:
+        tx.execute(text("DELETE FROM patient"))
+        below = ("session", "recording", "analysis", "measure", "window_series", "quality", "insight", "event")
+        assert {name: tx.value(text(f"SELECT count(*) FROM {name}")) for name in below} == dict.fromkeys(below, 0)
+    assert admin.verify_audit(store)[0], "what was done to it stays in the chain"
+
+
 def test_sessions_stored_in_any_order_end_in_the_same_insights(store):
     rng = np.random.default_rng(4)
     values = [{"valence": 0.5 + 0.03 * rng.standard_normal(), "heart_rate": 65 + rng.standard_normal() + 20 * (k > 9)}
@@ -413,10 +425,13 @@ def test_the_objects_of_the_command_line_have_the_keys_of_the_contract_and_no_ot
     def said(*arguments: str, code: int = 0) -> dict:
         done = affectline(data_dir, *arguments)
         assert done.returncode == code, done.stdout + done.stderr
+        told.append(done.stderr)
         return json.loads(done.stdout)
 
+    told: list[str] = []
     weekly(Store.open(f"sqlite:///{data_dir / 'affectline.sqlite3'}"), tmp_path, "P-0042", 14)
     got = said("analyse", file.path, *options)
+    assert not {"Reading the files", "Storing the session"} - set(told[-1].splitlines()), "progress, on standard error"
     assert set(got) == {
         "session", "status", "reasons", "warnings", "quality", "model", "predictions", "markers", "state", "n_windows",
         "insights", "provenance",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.services import exports, insights, measures, sessions
-from core.settings import SAMPLES
+from core.settings import SAMPLES, settings
 from tests.pages.conftest import IMPORTED, NOW, RECORDED, WRIST, open_page, texts
 from tests.pages.test_pages import check
 
@@ -20,6 +20,7 @@ NO_RESULT = {"draft-files", "import-preview", "export-preview", "export-dictiona
 def test_an_upload_survives_going_to_another_page_and_only_its_id_is_kept_in_the_tab(filled):
     sample = SAMPLES / "simulated-eeg-ecg.edf"
     at = open_page("new_recording")
+    assert f"Up to {settings().max_upload_mb} MB a file" in check(at), "before anything is sent"
     at.file_uploader[0].set_value((sample.name, sample.read_bytes(), "application/octet-stream")).run()
     found = at.query_params["draft"]
     draft = found[0] if isinstance(found, list) else found
@@ -70,7 +71,6 @@ def test_every_table_of_results_has_an_export_beside_it(script, params, filled):
 @pytest.fixture
 def thousand(empty, tmp_path):
     """A patient with 1,000 sessions of five measures, and what opens the store."""
-    from core.settings import settings
     from core.storage.store import Store
 
     rng = np.random.default_rng(2)

@@ -1,5 +1,6 @@
 """From a simulated study to a bundle that predicts, through the services, on the real chain."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -76,6 +77,16 @@ def test_the_table_holds_no_window_of_the_baseline_and_the_slim_columns_only(stu
     assert len(table.features.columns) == 160 + 22
     assert table.n_lost == 0
     assert np.isfinite(table.features[feature_names(("eeg",))].to_numpy()).all()
+
+
+def test_a_label_on_the_cut_is_low(study):
+    labels = dict.fromkeys(study.targets, 3.0)
+    turned = replace(study, trials=tuple(
+        replace(t, labels={**labels, "arousal": np.nextafter(3.0, 4.0)}) for t in study.trials[:2]
+    ))  # fmt: skip
+    assert {cut for _, _, cut in study.targets.values()} == {3.0}
+    high = window_table(turned, Pipeline(), ("ecg",)).high
+    assert not high["valence"].any() and high["arousal"].all()
 
 
 def test_without_an_effect_the_study_sits_at_chance_while_random_windows_climb(store, monkeypatch):
