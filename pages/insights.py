@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app.ui import components, formats, nav, state, wording
-from core.errors import AffectlineError, NotFound
+from core.errors import AffectlineError, Conflict, NotFound
 from core.services import insights, patients, sessions
 from core.services.insights import Card
 
@@ -51,10 +51,34 @@ def frame(cards: list[Card]) -> pd.DataFrame:
 
 
 def decide(card: Card, new_state: str, **more) -> None:
-    """Store a decision and go on to the next card."""
+    """Store a decision, unless another window decided first; what stood on this screen no longer holds then."""
+    now_stored = next((c for c in insights.of_patient(state.store(), card.patient) if c.id == card.id), None)
+    if now_stored is not None and now_stored.state != card.state:
+        said = wording.INSIGHT_STATES.get(now_stored.state, now_stored.state).lower()
+        raise Conflict(
+            "E-CONFLICT",
+            f"another window changed this insight meanwhile; it is {said}.",
+            card_name(card),
+            "Reload to see it; nothing was overwritten.",
+        )
     insights.decide(state.store(), card.id, new_state, now=state.now(), **more)
     st.session_state[state.LAST_DECIDED] = card.id
     state.flash(f"{wording.INSIGHT_STATES[new_state]}. Undo with the key U.")
+
+
+def card_name(card: Card) -> str:
+    """What a message calls an insight."""
+    return f"{components.insight_title(card)} of {card.patient}"
+
+
+def elsewhere(card: Card) -> None:
+    """Say that another window decided on the card since this one last showed it."""
+    shown = st.session_state.setdefault(state.SHOWN_STATES, {})
+    before, shown[card.id] = shown.get(card.id), card.state
+    if before in OPEN and card.state not in OPEN and st.session_state.get(state.LAST_DECIDED) != card.id:
+        said = wording.INSIGHT_STATES.get(card.state, card.state).lower()
+        at = formats.when(card.decided_at, state.zone())
+        st.info(formats.in_label(f"Another window decided on this insight: {said}, {at}. Nothing was overwritten."))
 
 
 @st.dialog("Dismiss")
@@ -63,7 +87,7 @@ def dismiss(card: Card, following: str | None) -> None:
     with st.form("dismiss", border=False):
         reason = st.radio("Reason", insights.DISMISS_REASONS)
         note = st.text_input("Note", max_chars=200, help="Needed with the reason other. Never leaves in an export.")
-        if st.form_submit_button("Dismiss", type="primary"):
+        if st.form_submit_button("Dismiss the insight", type="primary"):
             if reason == "other" and not note.strip():
                 st.error("Say in a few words what the other reason is.")
                 return
@@ -132,6 +156,7 @@ def current(cards: list[Card], everything: list[Card], stored: bool) -> None:
     if stored and card.state == "new":
         card = insights.decide(state.store(), card.id, "seen", now=state.now())
     rows = sessions.history(state.store(), card.patient)
+    elsewhere(card)
     with st.container(border=True):
         components.insight_card(card, key="current", show_patient=True, links=False)
         st.caption(f"{wording.KINDS.get(card.insight.kind, card.insight.kind)}: "
@@ -199,7 +224,19 @@ with components.page("insights"):
             state.set_param(state.PATIENT, chosen)
             state.set_param(state.INSIGHT, None)
             st.rerun()
-        view = st.segmented_control("Show", VIEWS, default="Open", required=True, disabled=chosen is None) or "Open"
+        view = (
+            st.segmented_control(
+                "Show",
+                VIEWS,
+                default="Open",
+                required=True,
+                disabled=chosen is None,
+                # the card of the other list would stand beside this one
+                on_change=state.set_param,
+                args=(state.INSIGHT, None),
+            )
+            or "Open"
+        )
         preset = state.choice("Rules", state.PRESET, wording.PRESETS, "default", disabled=chosen is None)
     if chosen is None:
         everything = insights.open_cards(store, now=now)
@@ -241,7 +278,7 @@ with components.page("insights"):
                     column_config=components.column_config(brief),
                     key="queue",
                     height="content" if len(brief) <= 15 else 560,
-                    alt=f"{len(cards)} insights",
+                    alt=formats.counted(len(cards), "insight"),
                 )
                 picked = event.selection.rows
                 if picked and picked[0] < len(cards) and st.session_state.get("queue_row") != cards[picked[0]].id:

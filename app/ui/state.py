@@ -19,6 +19,7 @@ PRESET, STEP = "preset", "step"
 
 # --- keys of session_state: conveniences of one tab only, lost on refresh without harm
 LAST_DECIDED = "last_decided_insight"
+SHOWN_STATES = "shown_insight_states"
 FLASH = "flash"
 UPLOAD_ROUND = "upload_round"
 MADE_EXPORT = "made_export"

@@ -9,12 +9,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.conftest import missing
 from tests.serving import Served, affectline, serving
 
 LOCAL = {"127.0.0.1", "localhost", ""}
+expect.set_options(timeout=20_000)  # a machine that runs other tests too is slow, not wrong
 FORBIDDEN = ("Traceback", "Exception", "NaN", "None", "undefined")
 
 
