@@ -527,7 +527,7 @@ def value_words(value: Mapping) -> str:
     if "not_computed" in value:
         return not_computed(value)
     if "p_high" in value:
-        interval = f" ({value['low']:.2f} to {value['high']:.2f})" if value.get("low") is not None else ""
+        interval = f" ({value['low']:.2f} to {value['high']:.2f})" if isinstance(value.get("low"), float) else ""
         return f"{value['p_high']:.2f}{interval} {value['label']}"
     return f"{value['value']:.4g} {value['unit']}"
 

@@ -155,15 +155,18 @@ def _without_types(quality: Json) -> Json:
 
 
 def measure_json(measure: Measure) -> Json:
-    """One prediction or marker of the contract; an imported prediction may lack its interval."""
+    """One prediction or marker of the contract; an imported prediction without an interval says so."""
     if measure.value is None:
         return {"not_computed": str(measure.reason or Reason.NOT_SUPPORTED)}
     if measure.kind == "marker":
         return {"value": measure.value, "unit": measure.unit}
-    between = {}
-    if measure.low is not None and measure.high is not None:
-        between = {"low": measure.low, "high": measure.high}
-    return {"p_high": measure.value, **between, "label": measure.label or "Unsure"}
+    absent = {"not_computed": str(Reason.NOT_SUPPORTED)}
+    return {
+        "p_high": measure.value,
+        "low": absent if measure.low is None else measure.low,
+        "high": absent if measure.high is None else measure.high,
+        "label": measure.label or "Unsure",
+    }
 
 
 def measures_json(measures: Iterable[Measure], *, recorded: bool) -> Json:

@@ -48,6 +48,9 @@ def test_importing_twice_is_harmless_and_more_measures_join_their_session(store,
     assert again == {"patients": 0, "sessions": 0, "measures": 1, "skipped": 2, "insights": 0}
     (row,) = sessions.history(store, "P-0042")
     assert set(row.measures) == {"valence", "arousal"}
+    absent = {"not_computed": "not_supported"}
+    said = sessions.as_json(store, row.session)["predictions"]["arousal"]
+    assert said == {"p_high": 0.5, "low": absent, "high": absent, "label": "Low"}
 
 
 def test_another_value_is_refused_and_nothing_of_the_table_is_stored(store, tmp_path):
