@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -170,16 +171,23 @@ def leaving_at_once() -> Iterator[None]:
     """End on a signal as soon as the blocks within are left: Python would wait for answers that are still computed in
     threads, and then take seconds to tidy up its memory.
 
-    Nothing is stored by halves: what a thread did not commit did not happen, as after a power cut.
+    Nothing is stored by halves: what a thread did not commit did not happen, as after a power cut. Temporary files of
+    such answers hold signals: they lie in one folder, which goes too.
     """
+    before, folder = tempfile.tempdir, tempfile.TemporaryDirectory(prefix="affectline-", ignore_cleanup_errors=True)
+    tempfile.tempdir = folder.name
     try:
         yield
     except SystemExit:
         for child in multiprocessing.active_children():
             child.kill()
+        folder.cleanup()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+    finally:
+        tempfile.tempdir = before
+        folder.cleanup()
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from core.compute import watch_parent
 from core.errors import Refused, TooLarge
 from core.settings import MIN_DURATION_S, ROOT, settings
 from core.types import CHANNEL_TYPES, Annotation, InputFile, Notice, Recording, Signal, SourceFile
@@ -154,7 +155,7 @@ def _run(entry: str, job: Mapping[str, Any], *, wall_s: float = WALL_S, paths: S
     ``paths`` are further folders to import from, for tests.
     """
     with _seats, _folder() as folder:
-        (folder / "job.json").write_text(json.dumps({**job, "entry": entry}), encoding="utf-8")
+        (folder / "job.json").write_text(json.dumps({**job, "entry": entry, "parent": os.getpid()}), encoding="utf-8")
         code = _wait(folder, wall_s, paths)
         outcome = folder / "out.json"
         if code is None:
@@ -277,6 +278,8 @@ def _child(folder: str) -> None:
     sys.excepthook = _place_only
     here = Path(folder)
     job = json.loads((here / "job.json").read_text(encoding="utf-8"))
+    # the clock that ends a hanging reader is the parent's
+    watch_parent(job["parent"])
     module, _, function = job["entry"].partition(":")
     try:
         import importlib

@@ -89,7 +89,9 @@ def test_an_answer_that_is_still_being_computed_does_not_hold_up_the_end(tmp_pat
     noise = np.random.default_rng(3).normal(0, 10, (10 * 60 * 128, 16)).round(2)
     sent = {"user_id": "P-1", "eeg_data": noise[:, :14].tolist(), "ecg_data": noise[:, 14:].tolist(), "ecg_fs": 128}
     body = json.dumps(sent).encode()
-    served = start(tmp_path / "data")
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    served = start(tmp_path / "data", TMPDIR=str(temporary))
     asking = [http.client.HTTPConnection(served.url.removeprefix("http://"), timeout=60) for _ in range(3)]
     try:
         for connection in asking:
@@ -98,7 +100,8 @@ def test_an_answer_that_is_still_being_computed_does_not_hold_up_the_end(tmp_pat
         family = children(served.process.pid)
         served.process.terminate()
         assert served.process.wait(10) == 0, served.log.read_text()
-        assert wait_until(lambda: not any(map(alive, family)), 1), "a helper outlived the server"
+        assert wait_until(lambda: not any(map(alive, family)), 2), "a helper outlived the server"
+        assert not list(temporary.glob("affectline-*")), "signals stayed behind"
     finally:
         for connection in asking:
             connection.close()

@@ -18,6 +18,11 @@ def hang(files, options):
     time.sleep(600)
 
 
+def hang_and_say(files, options):
+    Path(options.mapping["pid"]["file"]).write_text(str(os.getpid()))
+    time.sleep(600)
+
+
 def hang_deaf(files, options):
     import signal
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -14,7 +16,7 @@ import pytest
 
 from core.errors import Refused, TooLarge
 from core.readers import isolation
-from core.settings import settings
+from core.settings import ROOT, settings
 from core.types import InputFile
 from tests.core.readers.conftest import eeg, given, table
 
@@ -56,6 +58,23 @@ def test_a_reader_that_hangs_is_stopped_with_all_it_started(tmp_path):
     assert time.monotonic() - start < 5
     time.sleep(0.1)
     state = Path(f"/proc/{pid.read_text()}/stat")
+    assert not state.exists() or state.read_text().split()[2] == "Z"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks processes up in /proc")
+def test_a_reader_that_hangs_ends_when_its_parent_is_killed(tmp_path):
+    pid = tmp_path / "pid"
+    job = {**JOB, "mapping": {"pid": {"file": str(pid)}}}
+    code = f"from core.readers import isolation; isolation._run('fakes:hang_and_say', {job!r}, paths=[{HERE!r}])"
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
+    deadline = time.monotonic() + 30
+    while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    parent.kill()
+    parent.wait(10)
+    state = Path(f"/proc/{pid.read_text()}/stat")
+    while state.exists() and state.read_text().split()[2] != "Z" and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert not state.exists() or state.read_text().split()[2] == "Z"
 
 
