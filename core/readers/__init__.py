@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.errors import Refused
-from core.readers import brainvision, e4, edf, eeglab, fif, npz, tables
+from core.readers import brainvision, e4, edf, eeglab, fif, npz, tables, xdf
 from core.readers.base import Options, Reader, visible
 from core.types import InputFile
 
@@ -16,6 +16,7 @@ READERS: dict[str, Reader] = {
     "brainvision": Reader(brainvision.sniff, brainvision.read, "BrainVision"),
     "fif": Reader(fif.sniff, fif.read, "FIF"),
     "eeglab": Reader(eeglab.sniff, eeglab.read, "EEGLAB .set"),
+    "xdf": Reader(xdf.sniff, xdf.read, "XDF"),
     "parquet": Reader(tables.sniff_parquet, tables.read_parquet, "Parquet"),
     "npz": Reader(npz.sniff, npz.read, "NPZ"),
     "e4": Reader(e4.sniff, e4.read, "Empatica E4"),

@@ -31,7 +31,7 @@ _KNOWN = (
     (b"Rar!", "a RAR archive: unpack it first"), (b"BZh", "a bzip2 archive: unpack it first"),
     (b"\xd0\xcf\x11\xe0", "an old Excel or Word document: save it as CSV"),
     (b"PK\x03\x04", "an Office document or other archive"),
-    (b"XDF:", "an XDF file"), (b"SQLite format 3", "a database"), (b"\x7fELF", "a program"), (b"MZ", "a program"),
+    (b"SQLite format 3", "a database"), (b"\x7fELF", "a program"), (b"MZ", "a program"),
 )  # fmt: skip
 
 

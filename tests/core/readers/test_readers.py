@@ -14,6 +14,7 @@ import pytest
 from core.errors import Refused
 from core.readers import READERS, Options, expand, npz, session
 from core.types import InputFile
+from tests.core.readers import vendors
 from tests.core.readers.conftest import eeg, given, table
 
 
@@ -295,6 +296,8 @@ def samples(tmp_path, write_edf):
         for name in ("EDA", "BVP", "TEMP", "ACC"):
             archive.write(tmp_path / f"{name}.csv", f"S01/{name}.csv")
     made["e4"] = [tmp_path / "e4.zip"]
+    (tmp_path / "x.xdf").write_bytes(vendors.xdf())
+    made["xdf"] = [tmp_path / "x.xdf"]
     return {name: [given(Path(p)) for p in paths] for name, paths in made.items()}
 
 

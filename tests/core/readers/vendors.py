@@ -1,0 +1,61 @@
+"""Small files in the shape that other people's programs write them, each of 10 s, with known values."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+
+from tests.core.readers.conftest import SFREQ, eeg
+
+BOUNDARY = bytes.fromhex("43A546DCCBF5410FB30ED5467383CBE4")
+
+
+# ------------------------------------------------------------------------------------------------ XDF
+def xdf_chunk(tag, content):
+    size = len(content) + 2
+    return (bytes([1, size]) if size < 256 else b"\x04" + struct.pack("<I", size)) + struct.pack("<H", tag) + content
+
+
+def xdf_header(stream, *, name="Amp", kind="EEG", n=2, rate="128", fmt="float32", chans="", desc=""):
+    text = (
+        f"<info><name>{name}</name><type>{kind}</type><channel_count>{n}</channel_count><nominal_srate>{rate}"
+        f"</nominal_srate><channel_format>{fmt}</channel_format><hostname>ADAS-LAPTOP</hostname>"
+        f"<desc><subject><id>Ada Lovelace</id></subject><channels>{chans}</channels>{desc}</desc></info>"
+    )
+    return xdf_chunk(2, struct.pack("<I", stream) + text.encode())
+
+
+def xdf_channel(label, unit="microvolts", kind="EEG"):
+    return f"<channel><label>{label}</label><unit>{unit}</unit><type>{kind}</type></channel>"
+
+
+def xdf_samples(stream, t, rows):
+    """``rows``: an array (n, n_channels), or a list of lists of str."""
+    body = struct.pack("<I", stream) + b"\x04" + struct.pack("<I", len(t))
+    for at, row in zip(t, rows, strict=True):
+        body += b"\0" if at is None else b"\x08" + struct.pack("<d", at)
+        if isinstance(row, np.ndarray):
+            body += row.tobytes()
+        else:
+            body += b"".join(bytes([1, len(w.encode())]) + w.encode() for w in row)
+    return xdf_chunk(3, body)
+
+
+def xdf_clock(stream, when, offset):
+    return xdf_chunk(4, struct.pack("<Idd", stream, when, offset))
+
+
+def xdf_start(date="2024-05-01T10:00:00+0200"):
+    return b"XDF:" + xdf_chunk(1, f"<info><version>1.0</version><datetime>{date}</datetime></info>".encode())
+
+
+def xdf(t0=5000.0):
+    """Two EEG channels for 10 s and two markers."""
+    x = eeg(2).T.astype("<f4")
+    t = t0 + np.arange(len(x)) / SFREQ
+    out = xdf_start() + xdf_header(1, chans=xdf_channel("Fp1") + xdf_channel("Fp2"))
+    out += xdf_header(2, name="Keys", kind="Markers", n=1, rate="0", fmt="string")
+    for a in range(0, len(t), 128):
+        out += xdf_samples(1, t[a : a + 128], x[a : a + 128]) + xdf_clock(1, t[a], 0.25) + xdf_clock(2, t[a], 0.25)
+    return out + xdf_samples(2, [t0 + 1, t0 + 2.5], [["start"], ["end"]]) + xdf_chunk(5, BOUNDARY)
