@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.errors import Refused
-from core.readers import brainvision, e4, edf, eeglab, fif, npz, tables, xdf
+from core.readers import brainvision, e4, edf, eeglab, fif, npz, tables, wfdb, xdf
 from core.readers.base import Options, Reader, visible
 from core.types import InputFile
 
@@ -17,6 +17,7 @@ READERS: dict[str, Reader] = {
     "fif": Reader(fif.sniff, fif.read, "FIF"),
     "eeglab": Reader(eeglab.sniff, eeglab.read, "EEGLAB .set"),
     "xdf": Reader(xdf.sniff, xdf.read, "XDF"),
+    "wfdb": Reader(wfdb.sniff, wfdb.read, "WFDB (PhysioNet)"),
     "parquet": Reader(tables.sniff_parquet, tables.read_parquet, "Parquet"),
     "npz": Reader(npz.sniff, npz.read, "NPZ"),
     "e4": Reader(e4.sniff, e4.read, "Empatica E4"),

@@ -17,7 +17,7 @@ from core.readers import Options, isolation, session
 from core.types import InputFile
 from tests.conftest import ROOT, missing
 
-FORMATS = "edf,bdf,brainvision,csv,parquet,e4,xdf"
+FORMATS = "edf,bdf,brainvision,csv,parquet,e4,xdf,wfdb"
 # the corpus of the formats in hand; a case is looked up by name so that pytest can list it
 CASES = [
     "edf_control",
@@ -93,6 +93,13 @@ CASES = [
     "xdf_xxe",
     "xdf_cut",
     "xdf_orphan",
+    "wf_control",
+    "wf_traversal",
+    "wf_samples_2e40",
+    "wf_fs_zero",
+    "wf_gain_zero",
+    "wf_short",
+    "wf_self",
 ]
 # these are run apart, as in the product; for the others that is tested enough, and 0.3 s each is saved
 APART = {"memory", "time", "crash", "code"}

@@ -298,6 +298,9 @@ def samples(tmp_path, write_edf):
     made["e4"] = [tmp_path / "e4.zip"]
     (tmp_path / "x.xdf").write_bytes(vendors.xdf())
     made["xdf"] = [tmp_path / "x.xdf"]
+    for suffix, body in zip(("hea", "dat"), vendors.wfdb(), strict=True):
+        (tmp_path / f"x.{suffix}").write_bytes(body)
+    made["wfdb"] = [tmp_path / "x.dat", tmp_path / "x.hea"]
     return {name: [given(Path(p)) for p in paths] for name, paths in made.items()}
 
 
@@ -305,7 +308,7 @@ def samples(tmp_path, write_edf):
 def test_every_reader_reads_its_own_and_the_content_decides(name, samples, tmp_path):
     recording = READERS[name].read(samples[name])
     assert recording.signals and recording.format.startswith(name)
-    if name not in ("brainvision", "eeglab"):
+    if name not in ("brainvision", "eeglab", "wfdb"):
         # another suffix, the same bytes
         assert session.recognised(given(Path(samples[name][0].path), "something.else")) == name
     assert session.read(samples[name]).duration_s == pytest.approx(10.0)

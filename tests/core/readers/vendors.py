@@ -59,3 +59,15 @@ def xdf(t0=5000.0):
     for a in range(0, len(t), 128):
         out += xdf_samples(1, t[a : a + 128], x[a : a + 128]) + xdf_clock(1, t[a], 0.25) + xdf_clock(2, t[a], 0.25)
     return out + xdf_samples(2, [t0 + 1, t0 + 2.5], [["start"], ["end"]]) + xdf_chunk(5, BOUNDARY)
+
+
+# ------------------------------------------------------------------------------------------------ WFDB
+def wfdb(name="x", *, gain="100(0)/mV", fs="128", n=1280, dat=None, fmt="16", labels=("II", "V5"), more=""):
+    """Two leads of 10 s as (header, samples); 100 steps of the converter are 1 mV."""
+    x = np.rint(eeg(2) * 10).astype("<i2")
+    lines = [f"{name} {len(labels)} {fs} {n}{more}"]
+    lines += [
+        f"{dat or name + '.dat'} {fmt} {gain} 16 0 {x[i][0]} {int(x[i].sum()) & 0xFFFF} 0 {label}"
+        for i, label in enumerate(labels)
+    ]
+    return ("\n".join(lines) + "\n# 69 M Lovelace\n").encode(), x.T.tobytes()
