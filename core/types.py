@@ -379,18 +379,44 @@ class Insight:
 
 @dataclass(frozen=True)
 class Trial:
-    """One stimulus or task of a study subject, with its labels and where its recording lies."""
+    """One stimulus or task of a study subject, with its labels and where its recording lies.
+
+    A label that was not given is absent. ``features`` are values that came ready made, or that a table of features
+    gives; ``path`` is empty where a trial has nothing else. ``coverage`` is the share of the trial (0-1) with samples.
+    """
 
     subject: str
     trial: str
     labels: Mapping[str, float]
     groups: Mapping[str, str]
     path: str
+    features: Mapping[str, float] = field(default_factory=dict)
+    coverage: float = 1.0
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A trial that a study's source lists and that could not be taken, and why; ``trial`` is empty for all of them."""
+
+    subject: str
+    trial: str
+    code: str
+    text: str
+
+
+# how a label is told to be High, from its cut
+HIGH = (">", ">=", "<", "<=")
 
 
 @dataclass(frozen=True)
 class Study:
-    """A table of trials over recordings. ``targets`` maps a target to (lowest, highest, cut); High is above the cut."""
+    """A table of trials over recordings.
+
+    ``targets`` maps a target to (lowest, highest, cut); ``high`` says on which side of the cut High lies, ">" where it
+    says nothing. ``bands`` are the pass-bands in Hz that a channel type was filtered to before it was published.
+    ``notes`` are sentences a person should read before using the study.
+    """
 
     name: str
     basis: str
@@ -399,3 +425,13 @@ class Study:
     targets: Mapping[str, tuple[float, float, float]]
     inputs: tuple[str, ...]
     simulated: bool = False
+    high: Mapping[str, str] = field(default_factory=dict)
+    bands: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def is_high(self, target: str, label: float) -> bool:
+        """Whether a label of a target is High: which side of the cut, and whether the cut itself, is the target's."""
+        cut = self.targets[target][2]
+        side = self.high.get(target, ">")
+        return {">": label > cut, ">=": label >= cut, "<": label < cut, "<=": label <= cut}[side]
