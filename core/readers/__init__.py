@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.errors import Refused
-from core.readers import brainvision, e4, edf, eeglab, fif, npz, tables, wfdb, xdf
+from core.readers import adc_text, brainvision, e4, edf, eeglab, fif, npz, openbci, tables, wfdb, xdf
 from core.readers.base import Options, Reader, visible
 from core.types import InputFile
 
@@ -21,6 +21,8 @@ READERS: dict[str, Reader] = {
     "parquet": Reader(tables.sniff_parquet, tables.read_parquet, "Parquet"),
     "npz": Reader(npz.sniff, npz.read, "NPZ"),
     "e4": Reader(e4.sniff, e4.read, "Empatica E4"),
+    "openbci": Reader(openbci.sniff, openbci.read, "OpenBCI text"),
+    "adc_text": Reader(adc_text.sniff, adc_text.read, "text of a converter with a header (BioSPPy)"),
     "csv": Reader(tables.sniff_text, tables.read_csv, "CSV, TSV"),
 }
 

@@ -301,6 +301,9 @@ def samples(tmp_path, write_edf):
     for suffix, body in zip(("hea", "dat"), vendors.wfdb(), strict=True):
         (tmp_path / f"x.{suffix}").write_bytes(body)
     made["wfdb"] = [tmp_path / "x.dat", tmp_path / "x.hea"]
+    for name, body in vendors.TABLES.items():
+        (tmp_path / f"{name}.txt").write_bytes(body())
+        made[name] = [tmp_path / f"{name}.txt"]
     return {name: [given(Path(p)) for p in paths] for name, paths in made.items()}
 
 
@@ -339,13 +342,14 @@ def test_every_reader_refuses_or_notices_a_cut_file(name, share, samples, tmp_pa
     files = samples[name]
     whole = Path(files[0].path).read_bytes()
     cut = int(len(whole) * share) - (1 if name == "brainvision" else 0)
-    Path(files[0].path).write_bytes(whole[:cut].rpartition(b".")[0] if name == "csv" else whole[:cut])
+    table = name == "csv" or name in vendors.TABLES
+    Path(files[0].path).write_bytes(whole[:cut].rpartition(b".")[0] if table else whole[:cut])
     try:
         recording = session.read(files)
     except Refused:
         return
     # a table ends where it ends, so only a line cut in two shows
-    assert {"W-TRUNCATED", "W-RECORDS"} & set(codes(recording)) or name == "csv"
+    assert {"W-TRUNCATED", "W-RECORDS"} & set(codes(recording)) or table
 
 
 def test_a_text_renamed_edf_an_html_page_and_a_picture_are_refused_with_reason_and_remedy(tmp_path):

@@ -71,3 +71,38 @@ def wfdb(name="x", *, gain="100(0)/mV", fs="128", n=1280, dat=None, fmt="16", la
         for i, label in enumerate(labels)
     ]
     return ("\n".join(lines) + "\n# 69 M Lovelace\n").encode(), x.T.tobytes()
+
+
+# ------------------------------------------------------------------------------------------------ text of boards
+def openbci(dialect="v6", *, n=2500, index=None, t0=1_700_000_000.0, marker=None):
+    """Two EXG channels at 250 Hz for 10 s; the index counts to 255."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(0, 20, (n, 2))
+    index = np.arange(n) % 256 if index is None else index
+    head = f"%OpenBCI Raw {'EEG' if dialect == 'legacy' else 'EXG'} Data\n%Number of channels = 2\n"
+    head += "%Sample Rate = 250 Hz\n" + ("" if dialect == "legacy" else "%Board = OpenBCI_GUI$BoardCytonSerial\n")
+    if dialect == "v6":
+        head += "Sample Index, EXG Channel 0, EXG Channel 1, Accel Channel 0, Accel Channel 1, Accel Channel 2, "
+        head += "Not Used, Timestamp, Marker Channel, Timestamp (Formatted)\n"
+    rows = []
+    for i in range(n):
+        acc = "0.000, 0.000, 0.000" if dialect == "legacy" and i % 10 else "0.100, 0.200, 0.900"
+        row = f"{index[i]:g}, {x[i, 0]:.2f}, {x[i, 1]:.2f}, {acc}"
+        stamp = t0 + i / 250
+        if dialect == "legacy":
+            row += f", 12:00:{i // 250:02d}.000, {stamp * 1000:.0f}"
+        else:
+            row += f", 0, {stamp:.3f}, {(marker or {}).get(i, 0)}, 2023-11-14 22:13:20"
+        rows.append(row)
+    return (head + "\n".join(rows) + "\n").encode(), np.round(x, 2)
+
+
+def adc_text(labels="PPG", rate="100.00", n=1000, more="# Resolution:= 12\n"):
+    t = np.arange(n) / float(rate)
+    rows = np.tile(np.rint(2048 + 300 * np.sin(2 * np.pi * t))[:, None], (1, labels.count("\t") + 1))
+    head = f"# Simple Text Format\n# Sampling Rate (Hz):= {rate}\n{more}# Labels:= {labels}\n"
+    return (head + "\n".join("\t".join(f"{v:.1f}" for v in row) for row in rows) + "\n").encode()
+
+
+# by reader: a table of 10 s
+TABLES = {"openbci": lambda: openbci()[0], "adc_text": adc_text}
