@@ -81,6 +81,8 @@ class Format(StrEnum):
 class Corpus(StrEnum):
     """What `study import` reads."""
 
+    MANIFEST = "manifest"
+    ETRI = "etri"
     FREIHAUT = "freihaut"
     STRESS_PREDICT = "stress-predict"
     QUIROZ = "quiroz"

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.studies import (
+    etri,
     freihaut,
+    manifest,
     quiroz,
     simulated,
     stress_predict,
@@ -18,6 +20,8 @@ from core.studies.folder import Source
 
 STUDIES: dict[str, Callable[..., Source]] = {
     "simulated": simulated.source,
+    "manifest": manifest.source,
+    "etri": etri.source,
     "freihaut": freihaut.source,
     "stress-predict": stress_predict.source,
     "quiroz": quiroz.source,
