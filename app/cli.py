@@ -83,6 +83,9 @@ class Corpus(StrEnum):
 
     MANIFEST = "manifest"
     ETRI = "etri"
+    DREAMER = "dreamer"
+    DEAP = "deap"
+    AMIGOS = "amigos"
     FREIHAUT = "freihaut"
     STRESS_PREDICT = "stress-predict"
     QUIROZ = "quiroz"

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.studies import (
+    amigos,
+    deap,
+    dreamer,
     etri,
     freihaut,
     manifest,
@@ -22,6 +25,9 @@ STUDIES: dict[str, Callable[..., Source]] = {
     "simulated": simulated.source,
     "manifest": manifest.source,
     "etri": etri.source,
+    "dreamer": dreamer.source,
+    "deap": deap.source,
+    "amigos": amigos.source,
     "freihaut": freihaut.source,
     "stress-predict": stress_predict.source,
     "quiroz": quiroz.source,

@@ -35,6 +35,13 @@ _POLL_S = 0.01
 _CHILD = "import sys; sys.path.insert(0, sys.argv[2]); from core.studies.apart import child; child(sys.argv[1])"
 # what a child function yields: the number of a trial, and its recording or why there is none
 Part = tuple[int, "Recording | Refused"]
+_TOLD = 50 * 10**6
+
+
+def ask(entry: str, files: Sequence[InputFile], job: Mapping[str, Any] | None = None) -> Any:
+    """Plain values that ``entry`` returns of some files, such as their labels; it runs in a child, as JSON."""
+    found = list(_run(entry, files, {**(job or {}), "ask": True}))
+    return found[0][1]
 
 
 class Files:
@@ -122,6 +129,8 @@ def _parts(process: subprocess.Popen, folder: Path, name: str) -> Iterator[Part]
         ended = process.poll() is not None
         path = folder / f"{number}.json"
         if path.is_file():
+            if path.stat().st_size > _TOLD:
+                raise _failure("E-READ-CRASH", name, "reading it failed; its description is too long.")
             told = json.loads(path.read_text(encoding="utf-8"))
             path.unlink()
             yield int(told["trial"]), _taken(told, folder / f"{number}.npz")
@@ -147,13 +156,15 @@ def _refused(told: Mapping[str, Any]) -> Refused:
     return Refused(*(str(told.get(key, "")) for key in ("code", "what", "where", "what_to_do")))
 
 
-def _taken(told: Mapping[str, Any], path: Path) -> Recording | Refused:
-    """What the child left of one trial, read as any array file."""
+def _taken(told: Mapping[str, Any], path: Path) -> Any:
+    """What the child left of one trial, read as any array file, or the plain values it was asked for."""
     from core.readers import npz
     from core.readers.base import visible
 
     if "refused" in told:
         return _refused(told["refused"])
+    if "plain" in told:
+        return told["plain"]
     if path.is_symlink() or not path.is_file() or path.stat().st_size > _PART_BYTES:
         return Refused("E-READ-CRASH", "reading it gave no recording.", "", "Check the file.")
     try:
@@ -191,7 +202,10 @@ def child(folder: str) -> None:
     end: dict[str, Any] = {}
     try:
         parts = getattr(importlib.import_module(module), function)([InputFile(*f) for f in told["files"]], told["job"])
-        for number, (trial, found) in enumerate(p for p in parts if p[0] >= told["job"]["first"]):
+        if told["job"].get("ask"):
+            _write(here / "0.json", json.dumps({"trial": 0, "plain": parts}).encode())
+            parts = ()
+        for number, (trial, found) in enumerate(p for p in parts if p[0] >= told["job"].get("first", 0)):
             while sum(1 for _ in here.glob("*.npz")) >= AHEAD:
                 time.sleep(_POLL_S)
             _leave(here, number, trial, found)
