@@ -395,7 +395,8 @@ def _smile(m: Material) -> Found | Reason:
     known = np.isfinite(windows)
     if not known.any():
         return Reason.TOO_FEW
-    largest = float(windows[known].max())
+    # an intensity of OpenFace (AU12_r) is on 0-5 even where nobody smiles; others show their scale by their values
+    largest = 5.0 if signals[0].name.endswith("_r") else float(windows[known].max())
     full = next(scale for scale in (1.0, 5.0, 100.0, np.inf) if largest <= scale)
     smiling = (windows > SMILE_SHARE * full) & known
     pieces = np.column_stack((smiling.sum(axis=1), known.sum(axis=1))).astype(float)
