@@ -5,7 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.errors import Refused
-from core.readers import adc_text, brainvision, e4, edf, eeglab, fif, npz, openbci, tables, wfdb, xdf
+from core.readers import (
+    adc_text,
+    brainvision,
+    e4,
+    edf,
+    eeglab,
+    emotiv,
+    fif,
+    imotions,
+    muse,
+    npz,
+    openbci,
+    openface,
+    pyfeat,
+    tables,
+    wfdb,
+    xdf,
+)
 from core.readers.base import Options, Reader, visible
 from core.types import InputFile
 
@@ -23,6 +40,11 @@ READERS: dict[str, Reader] = {
     "e4": Reader(e4.sniff, e4.read, "Empatica E4"),
     "openbci": Reader(openbci.sniff, openbci.read, "OpenBCI text"),
     "adc_text": Reader(adc_text.sniff, adc_text.read, "text of a converter with a header (BioSPPy)"),
+    "openface": Reader(openface.sniff, openface.read, "OpenFace"),
+    "imotions": Reader(imotions.sniff, imotions.read, "iMotions text (FACET, Affectiva)"),
+    "pyfeat": Reader(pyfeat.sniff, pyfeat.read, "Py-Feat"),
+    "muse": Reader(muse.sniff, muse.read, "Muse (Mind Monitor CSV)"),
+    "emotiv": Reader(emotiv.sniff, emotiv.read, "EmotivPRO CSV"),
     "csv": Reader(tables.sniff_text, tables.read_csv, "CSV, TSV"),
 }
 

@@ -104,5 +104,114 @@ def adc_text(labels="PPG", rate="100.00", n=1000, more="# Resolution:= 12\n"):
     return (head + "\n".join("\t".join(f"{v:.1f}" for v in row) for row in rows) + "\n").encode()
 
 
+# ------------------------------------------------------------------------------------------------ faces
+def rows(names, columns, sep=",", lead=""):
+    return (lead + sep.join(names) + "\n" + "\n".join(sep.join(r) for r in zip(*columns, strict=True)) + "\n").encode()
+
+
+def openface(n=300, *, success=None, confidence=None, aus=(1.0, 2.0), more=None):
+    """AU06 and AU12 at 30 frames a second, as OpenFace writes it: a space before each name."""
+    success = ["1"] * n if success is None else success
+    confidence = ["0.98"] * n if confidence is None else confidence
+    names = ["frame", " timestamp", " confidence", " success", " pose_Rx", " x_0", " AU06_r", " AU12_r", " AU12_c"]
+    columns = [
+        [str(i + 1) for i in range(n)], [f"{i / 30:.3f}" for i in range(n)], confidence, success, ["0.1"] * n,
+        ["300.5"] * n, [f"{aus[0] + 0.1 * (i % 3):.2f}" for i in range(n)], [f"{aus[1]:.2f}"] * n, ["1"] * n,
+    ]  # fmt: skip
+    for name, column in (more or {}).items():
+        names.append(name)
+        columns.append(column)
+    return rows(names, columns)
+
+
+def imotions(n=300, *, affectiva=False, faces=None):
+    names = [
+        "StudyName",
+        "Name",
+        "Age",
+        "Gender",
+        "StimulusName",
+        "EventSource",
+        "Timestamp",
+        "NoOfFaces",
+        "LiveMarker",
+    ]
+    lead = "#Study : Trial\n#Date : 20240501 11:00:00\n#TestRunDate : 20240501 10:00:00.500 (+02:00)\n\n"
+    columns = [
+        ["Trial"] * n, ["Ada Lovelace"] * n, ["36"] * n, ["FEMALE"] * n,
+        ["cat" if i < n // 2 else "dog" for i in range(n)], ["Face"] * n, [str(round(i * 1000 / 30)) for i in range(n)],
+        ["1"] * n if faces is None else faces, ["now" if i == 30 else "" for i in range(n)],
+    ]  # fmt: skip
+    if affectiva:
+        names += ["Smile", "Valence", "Anger"]
+        columns += [["-1" if i % 10 == 0 else "40" for i in range(n)], ["-1"] * (n // 2) + ["-20"] * (n - n // 2)]
+        columns += [["9999" if i == 0 else "-999" if i == 1 else "0.5" for i in range(n)]]
+    else:
+        names += ["Joy Evidence", "Joy Intensity", "AU12 Evidence", "IsMale Probability", "Yaw Degrees"]
+        columns += [["-1.5"] * n, ["0"] * n, [f"{0.5 + 0.01 * (i % 5):.2f}" for i in range(n)], ["0.9"] * n, ["3"] * n]
+    return rows(names, columns, "\t", lead)
+
+
+def pyfeat(n=10, frames=None, width=0):
+    frames = list(range(n)) if frames is None else frames
+    names = [
+        "FaceScore",
+        "Pitch",
+        "AU06",
+        "AU12",
+        "Neutral",
+        "Happy",
+        "Sad",
+        "Fear",
+        "valence",
+        "mouthSmileLeft",
+        "input",
+    ]
+    columns = [["0.99"] * n, ["0.1"] * n, ["0.2"] * n, [f"{i / 100:.2f}" for i in range(n)], *[["0.25"] * n] * 6]
+    columns += [["ada.mp4"] * n]
+    for i in range(width):
+        names.append(f"Identity_{i + 1}")
+        columns.append(["0.5"] * n)
+    return rows(
+        [*names, "frame", "approx_time", "Identity"], [*columns, [str(f) for f in frames], ["00:00"] * n, ["Ada"] * n]
+    )
+
+
+# ------------------------------------------------------------------------------------------------ headbands
+def muse(n=2560, *, worn=None):
+    """Mind Monitor at 256 Hz for 10 s, with a blink in a row of its own after 2 s."""
+    x = np.round(800 + np.tile(eeg(2), (1, 2))[:, :n], 3)
+    names = ["TimeStamp", "Delta_TP9", "Alpha_AF7", "RAW_TP9", "RAW_AF7", "Accelerometer_X", "Gyro_X", "HeadBandOn"]
+    names += ["HSI_TP9", "Battery", "Elements"]
+    lines = [",".join(names)]
+    for i in range(n):
+        us = round(i * 1e6 / 256)
+        at = f"2024-05-01 10:00:{us // 10**6:02d}.{us % 10**6:06d}"
+        on = 1 if worn is None else worn[i]
+        lines.append(f"{at},0.5,0.75,{x[0, i]},{x[1, i]},0.01,0.2,{on},1,90,")
+        if i == 512:
+            lines.append(f"{at},,,,,,,,,,/muse/elements/blink")
+    return ("\n".join(lines) + "\n").encode(), x
+
+
+def emotiv(n=1280, *, made_up=(), meta=True):
+    """EmotivPRO at 128 Hz for 10 s, motion in every second row, a marker after 1 s."""
+    x = np.round(4200 + eeg(2)[:, :n], 3)
+    names = ["Timestamp", "EEG.Counter", "EEG.Interpolated", "EEG.AF3", "EEG.T7", "EEG.RawCq", "EEG.Battery"]
+    names += ["MarkerIndex", "MarkerType", "MarkerValueInt", "CQ.Overall", "MOT.AccX", "POW.AF3.Theta"]
+    head = "title:Ada's visit,start timestamp:1714557600.0,headset type:EPOCX,subject:Ada Lovelace,"
+    head += "sampling rate:eeg_128;mot_64;pow_8,samples:1280,version:2.1\n"
+    lines = [",".join(names)]
+    for i in range(n):
+        marker = "1,1,7" if i == 128 else ",,"
+        moved, power = ("0.98" if i % 2 == 0 else ""), ("3.5" if i % 16 == 0 else "")
+        lines.append(f"{1714557600 + i / 128:.6f},{i % 128},{int(i in made_up)},{x[0, i]},{x[1, i]},0,80,{marker},"
+                     f"100,{moved},{power}")  # fmt: skip
+    return ((head if meta else "") + "\n".join(lines) + "\n").encode(), x
+
+
 # by reader: a table of 10 s
-TABLES = {"openbci": lambda: openbci()[0], "adc_text": adc_text}
+TABLES = {
+    "openbci": lambda: openbci()[0], "adc_text": adc_text, "openface": openface, "imotions": imotions, "pyfeat": pyfeat,
+    "muse": lambda: muse()[0], "emotiv": lambda: emotiv()[0],
+}  # fmt: skip
