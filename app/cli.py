@@ -86,6 +86,7 @@ class Corpus(StrEnum):
     DREAMER = "dreamer"
     DEAP = "deap"
     AMIGOS = "amigos"
+    BIDS = "bids"
     FREIHAUT = "freihaut"
     STRESS_PREDICT = "stress-predict"
     QUIROZ = "quiroz"

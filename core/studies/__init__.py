@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from core.studies import (
     amigos,
+    bids,
     deap,
     dreamer,
     etri,
@@ -28,6 +29,7 @@ STUDIES: dict[str, Callable[..., Source]] = {
     "dreamer": dreamer.source,
     "deap": deap.source,
     "amigos": amigos.source,
+    "bids": bids.source,
     "freihaut": freihaut.source,
     "stress-predict": stress_predict.source,
     "quiroz": quiroz.source,
