@@ -87,6 +87,8 @@ class Corpus(StrEnum):
     DEAP = "deap"
     AMIGOS = "amigos"
     BIDS = "bids"
+    S3 = "s3"
+    DEAP_BDF = "deap-bdf"
     FREIHAUT = "freihaut"
     STRESS_PREDICT = "stress-predict"
     QUIROZ = "quiroz"
@@ -614,7 +616,7 @@ def share(value: float | Mapping) -> str:
 def study_lines(answer: Mapping) -> list[str]:
     """An imported study in words."""
     lines = [
-        f"{answer['name']}: {answer['subjects']} subjects, {answer['trials']} trials; {answer['basis']}",
+        f"{answer['study']}: {answer['n_subjects']} subjects, {answer['n_trials']} trials; {answer['basis']}",
         f"  inputs {', '.join(answer['inputs']) or 'ready features only'}; licence {answer['licence']}",
     ]
     for target, scale in answer["scales"].items():

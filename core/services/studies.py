@@ -108,7 +108,13 @@ def import_(
 def summary(study: Study) -> dict:
     """A study in plain values, with everything that was left out of it."""
     return {
-        **_line(study),
+        "study": study.name,
+        "basis": study.basis,
+        "simulated": study.simulated,
+        "n_subjects": len({t.subject for t in study.trials}),
+        "n_trials": len(study.trials),
+        "targets": list(study.targets),
+        "inputs": list(study.inputs),
         "licence": study.licence,
         "scales": {
             t: {"lowest": low, "highest": high, "cut": cut, "high": study.high.get(t, ">")}

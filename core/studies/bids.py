@@ -303,7 +303,7 @@ def _dens(
         refused = Refused("E-ORDER", "films and ratings are not in one order.", events.name, "Ask the authors.")
         found.lost(subject, "", refused)
         return
-    rows = []
+    rows: list[tuple[str, dict, dict, listing.Span]] = []
     for i in films:
         label = str(table.label[i]).strip()
         stimulus = label.rpartition("_")[0]

@@ -40,7 +40,7 @@ def source(path: Path, mapping: listing.Mapped) -> Source:
         c for c in table.columns
         if not c.startswith(("label_", "group_")) and c not in ("subject", "trial", "file", *_TIMES)
     ]  # fmt: skip
-    targets, high = _scales(path.with_suffix(".json"), labels)
+    targets, high = scales(path.with_suffix(".json"), labels)
     _in_scale(table, targets, path)
     # files in the order in which they are first named, so that each is read once
     order = {name: i for i, name in enumerate(dict.fromkeys(table.file))}
@@ -101,7 +101,7 @@ def _span(number: int, row: dict[str, Any]) -> listing.Span:
     return listing.Span(number, **times, wrong=wrong)
 
 
-def _scales(path: Path, labels: list[str]) -> tuple[dict[str, tuple[float, float, float]], dict[str, str]]:
+def scales(path: Path, labels: list[str]) -> tuple[dict[str, tuple[float, float, float]], dict[str, str]]:
     """Scale and side of the cut of each label."""
     if not labels:
         return {}, {}
