@@ -17,6 +17,7 @@ import numpy as np
 
 from core.errors import Refused
 from core.readers.base import refuse
+from core.readers.checks import checked
 from core.settings import EPOC_14
 from core.studies import apart, listing, matlab
 from core.studies.folder import Planned, Source
@@ -113,6 +114,6 @@ def parts(files: list[InputFile], job: Mapping[str, Any]) -> Iterator[tuple[int,
         if len(x) <= (BASELINE_S + 5) * SFREQ:
             raise refuse("E-TOO-SHORT", files[0], f"the trial lasts {len(x) / SFREQ:.1f} s.", "")
         signals = tuple(Signal(*c, SFREQ, column) for c, column in zip(CHANNELS, x.T, strict=True))
-        return Recording(signals, None, (Annotation(0.0, BASELINE_S, "baseline"),), (), "amigos")
+        return checked(Recording(signals, None, (Annotation(0.0, BASELINE_S, "baseline"),), (), "amigos"))
 
     return listing.each(range(job["first"], len(data)), make)

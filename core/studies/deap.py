@@ -17,6 +17,7 @@ import numpy as np
 
 from core.errors import Refused
 from core.readers.base import refuse
+from core.readers.checks import checked
 from core.studies import apart, listing
 from core.studies.folder import Planned, Source
 from core.types import UNITS, Annotation, InputFile, LeftOut, Recording, Signal
@@ -155,6 +156,6 @@ def parts(files: list[InputFile], job: Mapping[str, Any]) -> Iterator[tuple[int,
             signals.append(Signal(name, kind, UNITS[kind], SFREQ, x))
         if not np.isfinite(data[trial]).any():
             raise refuse("E-NO-SAMPLES", files[0], "the trial holds no number.", "")
-        return Recording(tuple(signals), None, (Annotation(0.0, BASELINE_S, "baseline"),), (), "deap")
+        return checked(Recording(tuple(signals), None, (Annotation(0.0, BASELINE_S, "baseline"),), (), "deap"))
 
     return listing.each(range(job["first"], len(data)), make)

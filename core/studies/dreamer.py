@@ -7,6 +7,7 @@ valence, arousal and dominance 1-5. A trial lacking any of its four signals is l
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from core.errors import Refused
 from core.readers.base import refuse
+from core.readers.checks import checked
 from core.settings import EPOC_14
 from core.studies import apart, listing, matlab
 from core.studies.folder import Planned, Source
@@ -111,7 +113,8 @@ def parts(files: list[InputFile], job: Mapping[str, Any]) -> Iterator[tuple[int,
                 *(Signal(name, "eeg", "µV", EEG_HZ, x) for name, x in zip(EPOC_14, eeg.T, strict=True)),
                 *(Signal(f"ECG {i + 1}", "ecg", "mV", ECG_HZ, x) for i, x in enumerate(ecg.T)),
             )
-        return listing.joined(both["stimuli"], both["baseline"])
+        clip = checked(Recording(both["stimuli"]))
+        return replace(listing.joined(clip.signals, both["baseline"]), format="dreamer", notices=clip.notices)
 
     return listing.each(range(job["first"], len(people) * n), make)
 

@@ -150,6 +150,7 @@ def test_files_in_the_shape_of_deap_round_trip_with_channels_by_name(tmp_path):
     made, protocol = dat()
     made["labels"][7, 2] = 5.0
     made["labels"][9, 0] = 0.0
+    made["data"][3, 2, 100:200] = np.nan
     (tmp_path / "s01.dat").write_bytes(pickle.dumps(made, protocol=protocol))
     (tmp_path / "s02.dat").write_bytes(b"half")
     for stray in (".DS_Store", "._s03.dat", "readme.txt", "s1.dat"):
@@ -158,6 +159,7 @@ def test_files_in_the_shape_of_deap_round_trip_with_channels_by_name(tmp_path):
     assert len(study.trials) == 39
     assert {(t.subject, t.trial, t.code) for t in study.left_out} == {("s01", "10", "E-LABEL"), ("s02", "", "E-DEAP")}
     assert (study.high["dominance"], study.targets["dominance"], study.bands) == (">=", (1, 9, 5), {"eeg": (4, 45)})
+    assert "W-MISSING-VALUES" in {n.code for n in study.trials[3].notices}
     trial = study.trials[7]
     assert study.is_high("dominance", trial.labels["dominance"])
     assert trial.labels["liking"] == made["labels"][7, 3]
