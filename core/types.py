@@ -1,6 +1,7 @@
 """The shared language: frozen dataclasses that the rooms hand to each other.
 
-Units: eeg, eog and emg in µV, ecg in mV, eda in µS, temp in °C, acc in g, ppg and resp in au.
+Units: eeg, eog and emg in µV, ecg in mV, eda in µS, temp in °C, acc in g, rr (intervals between beats) in ms, ppg
+and resp in au.
 Seconds count from the start of the recording. Times are aware and in UTC. Missing samples are NaN.
 """
 
@@ -15,10 +16,10 @@ from enum import StrEnum
 
 import numpy as np
 
-CHANNEL_TYPES = ("eeg", "ecg", "eda", "ppg", "resp", "temp", "acc", "emg", "eog", "face", "misc")
+CHANNEL_TYPES = ("eeg", "ecg", "eda", "ppg", "resp", "temp", "acc", "emg", "eog", "rr", "face", "misc")
 UNITS = {
     "eeg": "µV", "eog": "µV", "emg": "µV", "ecg": "mV", "eda": "µS", "temp": "°C",
-    "acc": "g", "ppg": "au", "resp": "au", "face": "au",
+    "acc": "g", "ppg": "au", "resp": "au", "rr": "ms", "face": "au",
 }  # fmt: skip
 
 

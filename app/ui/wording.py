@@ -109,6 +109,7 @@ CHANNEL_TYPES: Mapping[str, str] = {
     "acc": "Movement (acceleration)",
     "emg": "EMG",
     "eog": "EOG",
+    "rr": "Intervals between heart beats (RR)",
     "face": "Face",
     "misc": "Not analysed",
 }

@@ -19,6 +19,7 @@ from core.readers import (
     openbci,
     openface,
     pyfeat,
+    rr,
     tables,
     wfdb,
     xdf,
@@ -45,6 +46,7 @@ READERS: dict[str, Reader] = {
     "pyfeat": Reader(pyfeat.sniff, pyfeat.read, "Py-Feat"),
     "muse": Reader(muse.sniff, muse.read, "Muse (Mind Monitor CSV)"),
     "emotiv": Reader(emotiv.sniff, emotiv.read, "EmotivPRO CSV"),
+    "rr": Reader(rr.sniff, rr.read, "RR intervals"),
     "csv": Reader(tables.sniff_text, tables.read_csv, "CSV, TSV"),
 }
 

@@ -160,7 +160,7 @@ def test_pyfeat_frames_that_are_left_out_are_missing(write):
 
 @settings(max_examples=90, deadline=timedelta(seconds=5), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @for_all(
-    st.sampled_from(["openface", "imotions", "pyfeat", "muse", "emotiv"]),
+    st.sampled_from(["openface", "imotions", "pyfeat", "muse", "emotiv", "rr"]),
     st.lists(st.tuples(st.integers(0, 1500), st.sampled_from(b'0123456789-.,#:\t\n aE"\xff')), max_size=6),
 )
 def test_whatever_bytes_change_it_is_read_or_refused(tmp_path_factory, name, changes):

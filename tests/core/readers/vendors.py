@@ -210,8 +210,13 @@ def emotiv(n=1280, *, made_up=(), meta=True):
     return ((head if meta else "") + "\n".join(lines) + "\n").encode(), x
 
 
+def rr(n=10, heading="RR (ms)"):
+    """Beats a second apart."""
+    return (heading + "\n" + "1000\n" * n).encode()
+
+
 # by reader: a table of 10 s
 TABLES = {
     "openbci": lambda: openbci()[0], "adc_text": adc_text, "openface": openface, "imotions": imotions, "pyfeat": pyfeat,
-    "muse": lambda: muse()[0], "emotiv": lambda: emotiv()[0],
+    "muse": lambda: muse()[0], "emotiv": lambda: emotiv()[0], "rr": rr,
 }  # fmt: skip
