@@ -73,6 +73,22 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
+class Corpus(StrEnum):
+    """What `study import` reads."""
+
+    MANIFEST = "manifest"
+    ETRI = "etri"
+    DREAMER = "dreamer"
+    DEAP = "deap"
+    AMIGOS = "amigos"
+    BIDS = "bids"
+    S3 = "s3"
+    DEAP_BDF = "deap-bdf"
+    FREIHAUT = "freihaut"
+    STRESS_PREDICT = "stress-predict"
+    QUIROZ = "quiroz"
+
+
 class Usage(AffectlineError):
     """A command line that cannot be understood."""
 
@@ -271,6 +287,30 @@ def study_simulate(
     show(answer, as_json, pair_lines)
 
 
+@study_cli.command("import")
+def study_import(
+    corpus: Annotated[Corpus, typer.Argument(help="What the files are.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file or folder of the corpus.")],
+    name: Annotated[str, typer.Option(help="Name of the new study.")],
+    map_: Annotated[
+        Path | None,
+        typer.Option(
+            "--map", metavar="FILE.json", help='{"column": "drop" | "pseudonym" | "keep"}, of names of people.'
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import a corpus as a study; an import that was interrupted goes on where it ended."""
+    with answering(as_json), progress() as report:
+        mapping = private_map(map_)
+        from core.services import studies
+
+        [place] = present([path])
+        made = studies.import_(store(), corpus.value, place, name, mapping=mapping, now=now(), progress=report)
+        answer = studies.summary(made)
+    show(answer, as_json, study_lines)
+
+
 @study_cli.command("list")
 def study_list(as_json: AsJson = False) -> None:
     """The studies that are stored."""
@@ -351,6 +391,20 @@ def channel_map(path: Path | None) -> Mapping[str, Mapping[str, str]] | None:
             raise Usage("E-MAP", f"the entry of {column!r} is no object of texts.", path.name, shape)
         if unknown := set(entry) - {"type", "unit"}:
             raise Usage("E-MAP", f"the entry of {column!r} has an unknown key {min(unknown)!r}.", path.name, shape)
+    return mapping
+
+
+def private_map(path: Path | None) -> Mapping[str, str]:
+    """The file of ``--map`` of an import: what to do with columns that name people."""
+    if path is None:
+        return {}
+    shape = 'Write a JSON object such as {"name": "drop"}; the words are drop, pseudonym and keep.'
+    try:
+        mapping = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        raise Usage("E-MAP", "this file cannot be read as JSON.", path.name, shape) from None
+    if not isinstance(mapping, dict) or not set(map(str, mapping.values())) <= {"drop", "pseudonym", "keep"}:
+        raise Usage("E-MAP", "this is no JSON object of such words.", path.name, shape)
     return mapping
 
 
@@ -543,6 +597,23 @@ def not_computed(value: Mapping) -> str:
 def share(value: float | Mapping) -> str:
     """A share of 0-1 as per cent."""
     return not_computed(value) if isinstance(value, Mapping) else f"{value:.0%}"
+
+
+def study_lines(answer: Mapping) -> list[str]:
+    """An imported study in words."""
+    lines = [
+        f"{answer['study']}: {answer['n_subjects']} subjects, {answer['n_trials']} trials; {answer['basis']}",
+        f"  inputs {', '.join(answer['inputs']) or 'ready features only'}; licence {answer['licence']}",
+    ]
+    for target, scale in answer["scales"].items():
+        lines.append(
+            f"  {target}: {scale['lowest']:g} to {scale['highest']:g}, High is {scale['high']} {scale['cut']:g}"
+        )
+    lines += [f"  note: {note}" for note in answer["notes"]]
+    if answer["left_out"]:
+        lines.append(f"  {len(answer['left_out'])} left out:")
+    lines += [f"    {t['subject']} {t['trial'] or 'all'} ({t['code']}): {t['text']}" for t in answer["left_out"]]
+    return lines
 
 
 def pair_lines(answer: Mapping) -> list[str]:

@@ -91,13 +91,21 @@ class Material:
         return grid.cut(np.asarray(signal.data), start[keep], grid.n_samples(signal.sfreq, self.quality.duration_s))
 
     @cached_property
+    def heart(self) -> Signal | None:
+        """What the beats are taken from: the ECG lead that quality trusts most; without any ECG a list of intervals."""
+        if self.recording.of_type("ecg"):
+            return beats.lead(self.recording.signals, self.quality)
+        return next(iter(self.signals("rr")), None)
+
+    @cached_property
     def rr_ms(self) -> np.ndarray:
-        """Normal intervals of the ECG lead that quality trusts most; NaN where it is not usable."""
-        lead = beats.lead(self.recording.signals, self.quality)
-        if lead is None:
+        """Normal intervals between the beats of the heart; NaN where their signal is not usable."""
+        heart = self.heart
+        if heart is None:
             return np.empty(0)
-        beat_s = lead.onset_s + beats.detect_r_peaks(np.asarray(lead.data), lead.sfreq)
-        trusted = self.inside("ecg", beat_s)
+        find = beats.detect_r_peaks if heart.type == "ecg" else beats.of_intervals
+        beat_s = heart.onset_s + find(np.asarray(heart.data), heart.sfreq)
+        trusted = self.inside(heart.type, beat_s)
         rr_ms = beats.clean_rr(beat_s)
         return np.where(trusted[:-1] & trusted[1:], rr_ms, np.nan) if len(rr_ms) else rr_ms
 
@@ -131,6 +139,8 @@ def compute(filtered: Recording, quality: Quality, pipeline: Pipeline) -> tuple[
     material = Material(filtered, quality, pipeline)
     out = []
     for name, (type_, function) in MARKERS.items():
+        if type_ == "ecg" and not filtered.of_type("ecg"):
+            type_ = "rr"
         if type_ not in filtered.types:
             continue
         found = _trusted(type_, quality) or function(material)
@@ -197,10 +207,9 @@ def _heart_rate(m: Material) -> Found | Reason:
 
 def _rmssd(m: Material) -> Found | Reason:
     """Over all neighbouring normal intervals of at least 60 s; differences across a rejected beat are dropped."""
-    lead = beats.lead(m.recording.signals, m.quality)
-    if lead is None or len(m.rr_ms) == 0:
+    if m.heart is None or len(m.rr_ms) == 0:
         return Reason.NO_PEAKS
-    if lead.duration_s < RMSSD_S:
+    if m.heart.duration_s < RMSSD_S:
         return Reason.TOO_SHORT
     steps = np.diff(m.rr_ms)
     steps = steps[np.isfinite(steps)]
@@ -402,7 +411,8 @@ def _smile(m: Material) -> Found | Reason:
     known = np.isfinite(windows)
     if not known.any():
         return Reason.TOO_FEW
-    largest = float(windows[known].max())
+    # an intensity of OpenFace (AU12_r) is on 0-5 even where nobody smiles; others show their scale by their values
+    largest = 5.0 if signals[0].name.endswith("_r") else float(windows[known].max())
     full = next(scale for scale in (1.0, 5.0, 100.0, np.inf) if largest <= scale)
     smiling = (windows > SMILE_SHARE * full) & known
     pieces = np.column_stack((smiling.sum(axis=1), known.sum(axis=1))).astype(float)

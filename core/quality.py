@@ -556,7 +556,7 @@ def _generic(signal: Signal, onset_s: np.ndarray, pipeline: Pipeline) -> _Verdic
     if len(part.at) == 0:
         verdict.bad = True
         return verdict
-    if signal.type not in ("temp", "acc", "face"):  # these rest on one code for long, and that is no fault
+    if signal.type not in ("temp", "acc", "rr", "face"):  # these rest on one code for long, and that is no fault
         run_s = EDA_FLAT_RUN_S if signal.type == "eda" else SLOW_FLAT_RUN_S
         _flat_run(verdict, part, run_s, SLOW_FLAT_SAMPLES)
         if signal.type != "ppg":  # pulses tell better: many sensors cut the foot of the wave

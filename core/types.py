@@ -1,6 +1,7 @@
 """The shared language: frozen dataclasses that the rooms hand to each other.
 
-Units: eeg, eog and emg in µV, ecg in mV, eda in µS, temp in °C, acc in g, ppg and resp in au.
+Units: eeg, eog and emg in µV, ecg in mV, eda in µS, temp in °C, acc in g, rr (intervals between beats) in ms, ppg
+and resp in au.
 Seconds count from the start of the recording. Times are aware and in UTC. Missing samples are NaN.
 """
 
@@ -15,10 +16,10 @@ from enum import StrEnum
 
 import numpy as np
 
-CHANNEL_TYPES = ("eeg", "ecg", "eda", "ppg", "resp", "temp", "acc", "emg", "eog", "face", "misc")
+CHANNEL_TYPES = ("eeg", "ecg", "eda", "ppg", "resp", "temp", "acc", "emg", "eog", "rr", "face", "misc")
 UNITS = {
     "eeg": "µV", "eog": "µV", "emg": "µV", "ecg": "mV", "eda": "µS", "temp": "°C",
-    "acc": "g", "ppg": "au", "resp": "au", "face": "au",
+    "acc": "g", "ppg": "au", "resp": "au", "rr": "ms", "face": "au",
 }  # fmt: skip
 
 
@@ -379,18 +380,44 @@ class Insight:
 
 @dataclass(frozen=True)
 class Trial:
-    """One stimulus or task of a study subject, with its labels and where its recording lies."""
+    """One stimulus or task of a study subject, with its labels and where its recording lies.
+
+    A label that was not given is absent. ``features`` are values that came ready made, or that a table of features
+    gives; ``path`` is empty where a trial has nothing else. ``coverage`` is the share of the trial (0-1) with samples.
+    """
 
     subject: str
     trial: str
     labels: Mapping[str, float]
     groups: Mapping[str, str]
     path: str
+    features: Mapping[str, float] = field(default_factory=dict)
+    coverage: float = 1.0
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A trial that a study's source lists and that could not be taken, and why; ``trial`` is empty for all of them."""
+
+    subject: str
+    trial: str
+    code: str
+    text: str
+
+
+# how a label is told to be High, from its cut
+HIGH = (">", ">=", "<", "<=")
 
 
 @dataclass(frozen=True)
 class Study:
-    """A table of trials over recordings. ``targets`` maps a target to (lowest, highest, cut); High is above the cut."""
+    """A table of trials over recordings.
+
+    ``targets`` maps a target to (lowest, highest, cut); ``high`` says on which side of the cut High lies, ">" where it
+    says nothing. ``bands`` are the pass-bands in Hz that a channel type was filtered to before it was published.
+    ``notes`` are sentences a person should read before using the study.
+    """
 
     name: str
     basis: str
@@ -399,3 +426,13 @@ class Study:
     targets: Mapping[str, tuple[float, float, float]]
     inputs: tuple[str, ...]
     simulated: bool = False
+    high: Mapping[str, str] = field(default_factory=dict)
+    bands: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def is_high(self, target: str, label: float) -> bool:
+        """Whether a label of a target is High: which side of the cut, and whether the cut itself, is the target's."""
+        cut = self.targets[target][2]
+        side = self.high.get(target, ">")
+        return {">": label > cut, ">=": label >= cut, "<": label < cut, "<=": label <= cut}[side]

@@ -123,6 +123,7 @@ CHANNEL_TYPES: Mapping[str, str] = {
     "acc": "Movement (acceleration)",
     "emg": "EMG",
     "eog": "EOG",
+    "rr": "Intervals between heart beats (RR)",
     "face": "Face",
     "misc": "Not analysed",
 }

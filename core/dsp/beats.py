@@ -145,6 +145,34 @@ def _beats_of(x: np.ndarray, sfreq: float) -> np.ndarray:
     return (at + _parabola(upright, at)) / sfreq
 
 
+def of_intervals(x: np.ndarray, sfreq: float) -> np.ndarray:
+    """Beats of a series of RR intervals, each sample of which is the interval that runs at its time.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n_times,)
+        Milliseconds; NaN where none is known, and what follows starts with a beat of its own.
+
+    Returns
+    -------
+    ndarray, shape (n_beats,)
+        Seconds from the first sample, increasing.
+
+    Examples
+    --------
+    >>> of_intervals(np.array([800.0, 800.0, 800.0, 800.0, 900.0, 900.0, 900.0]), 4.0)
+    array([0. , 0.8, 1.7])
+    """
+    found: list[float] = []
+    for start, end in runs(np.isfinite(x) & (x >= 1000.0 / sfreq)):
+        at = start / sfreq
+        found.append(at)
+        while (k := int(np.ceil(at * sfreq))) < end:
+            at += float(x[k]) / 1000.0
+            found.append(at)
+    return np.array(found)
+
+
 def second_detector(x: np.ndarray, sfreq: float) -> np.ndarray:
     """R peaks by NeuroKit2's default method, for the agreement of two detectors; seconds, shape (n_beats,)."""
     import neurokit2 as nk

@@ -61,7 +61,7 @@ def window_table(
     """Prepare every trial of a study as ``core.pipeline`` prepares a session.
 
     Windows of the baseline part and windows in which a needed signal is not usable are left out, and so is a trial
-    with a poor signal; ``n_lost`` counts trials of which nothing is left.
+    with a poor signal, and one without a label of every target; ``n_lost`` counts trials of which nothing is left.
     """
     from core import pipeline as chain
     from core.studies import folder
@@ -72,6 +72,9 @@ def window_table(
     for i, row in enumerate(study.trials):
         if progress:
             progress(i / len(study.trials), f"features of trial {i + 1} of {len(study.trials)}")
+        if any(target not in row.labels for target in study.targets):
+            lost += 1
+            continue
         recording = folder.recording(row)
         prepared = chain.features_of(recording, pipeline, types)
         keep = prepared.usable(types) & ~chain.in_baseline(recording, prepared.windows)
@@ -83,8 +86,8 @@ def window_table(
         subject += [row.subject] * n
         trial += [row.trial] * n
         onset_s += list(prepared.windows.onset_s[keep])
-        for target, (_, _, cut) in study.targets.items():
-            high[target] += [row.labels[target] > cut] * n
+        for target in study.targets:
+            high[target] += [study.is_high(target, row.labels[target])] * n
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     return WindowTable(
         table, np.array(subject), np.array(trial), np.array(onset_s), {t: np.array(h) for t, h in high.items()}, lost

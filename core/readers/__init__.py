@@ -5,7 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.errors import Refused
-from core.readers import brainvision, e4, edf, eeglab, fif, npz, tables
+from core.readers import (
+    adc_text,
+    brainvision,
+    e4,
+    edf,
+    eeglab,
+    emotiv,
+    fif,
+    imotions,
+    muse,
+    npz,
+    openbci,
+    openface,
+    pyfeat,
+    rr,
+    tables,
+    wfdb,
+    xdf,
+)
 from core.readers.base import Options, Reader, visible
 from core.types import InputFile
 
@@ -16,9 +34,19 @@ READERS: dict[str, Reader] = {
     "brainvision": Reader(brainvision.sniff, brainvision.read, "BrainVision"),
     "fif": Reader(fif.sniff, fif.read, "FIF"),
     "eeglab": Reader(eeglab.sniff, eeglab.read, "EEGLAB .set"),
+    "xdf": Reader(xdf.sniff, xdf.read, "XDF"),
+    "wfdb": Reader(wfdb.sniff, wfdb.read, "WFDB (PhysioNet)"),
     "parquet": Reader(tables.sniff_parquet, tables.read_parquet, "Parquet"),
     "npz": Reader(npz.sniff, npz.read, "NPZ"),
     "e4": Reader(e4.sniff, e4.read, "Empatica E4"),
+    "openbci": Reader(openbci.sniff, openbci.read, "OpenBCI text"),
+    "adc_text": Reader(adc_text.sniff, adc_text.read, "text of a converter with a header (BioSPPy)"),
+    "openface": Reader(openface.sniff, openface.read, "OpenFace"),
+    "imotions": Reader(imotions.sniff, imotions.read, "iMotions text (FACET, Affectiva)"),
+    "pyfeat": Reader(pyfeat.sniff, pyfeat.read, "Py-Feat"),
+    "muse": Reader(muse.sniff, muse.read, "Muse (Mind Monitor CSV)"),
+    "emotiv": Reader(emotiv.sniff, emotiv.read, "EmotivPRO CSV"),
+    "rr": Reader(rr.sniff, rr.read, "RR intervals"),
     "csv": Reader(tables.sniff_text, tables.read_csv, "CSV, TSV"),
 }
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.errors import Refused
-from core.readers import brainvision, checks, e4, eeglab
+from core.readers import brainvision, checks, e4, eeglab, wfdb
 from core.readers.base import (
     MAX_CHANNELS,
     MAX_DURATION_S,
@@ -31,7 +31,7 @@ _KNOWN = (
     (b"Rar!", "a RAR archive: unpack it first"), (b"BZh", "a bzip2 archive: unpack it first"),
     (b"\xd0\xcf\x11\xe0", "an old Excel or Word document: save it as CSV"),
     (b"PK\x03\x04", "an Office document or other archive"),
-    (b"XDF:", "an XDF file"), (b"SQLite format 3", "a database"), (b"\x7fELF", "a program"), (b"MZ", "a program"),
+    (b"SQLite format 3", "a database"), (b"\x7fELF", "a program"), (b"MZ", "a program"),
 )  # fmt: skip
 
 
@@ -67,13 +67,15 @@ def _read_one(name: str, group: Sequence[InputFile], options: Options) -> Record
 def grouped(files: Sequence[InputFile]) -> list[tuple[str, list[InputFile]]]:
     """Files that belong to one recording, each group with the reader that knows it.
 
-    A BrainVision header takes the files it names, a .set its .fdt, the CSV files of one E4 session go together; every
-    other file stands alone.
+    A BrainVision or WFDB header takes the files it names, a .set its .fdt, the CSV files of one E4 session go
+    together; every other file stands alone.
     """
     left = list(files)
     kinds = {id(f): recognised(f) for f in files}
     groups: list[tuple[str, list[InputFile]]] = []
-    for kind, asked in (("brainvision", brainvision.partners), ("eeglab", eeglab.partners)):
+    for kind, asked in (
+        ("brainvision", brainvision.partners), ("eeglab", eeglab.partners), ("wfdb", wfdb.partners),
+    ):  # fmt: skip
         for head in [f for f in left if kinds[id(f)] == kind]:
             mine = [head, *asked(head, left)]
             left = [f for f in left if all(f is not m for m in mine)]
@@ -124,10 +126,11 @@ def unknown(file: InputFile) -> Refused:
             "Send the .vhdr, .vmrk and .eeg files together.",
         )  # fmt: skip
     suffix = Path(file.name).suffix.lower()
-    if suffix in (".eeg", ".fdt"):
-        partner = ".vhdr" if suffix == ".eeg" else ".set"
+    partner = {".eeg": ".vhdr", ".fdt": ".set", ".dat": ".hea", ".atr": ".hea"}.get(suffix)
+    # a .dat that starts so is no samples but pickled objects
+    if partner and not first.startswith(b"\x80"):
         return refuse(
-            "E-MISSING", file, f"a {suffix} file holds samples alone, and none of the files ({partner}) asks for it.",
+            "E-MISSING", file, f"a {suffix} file says nothing alone, and none of the files ({partner}) asks for it.",
             f"Send it together with its {partner} file.",
         )  # fmt: skip
     looks = next((f" It looks like {words}." for magic, words in _KNOWN if first.startswith(magic)), "")

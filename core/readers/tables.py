@@ -20,7 +20,7 @@ from core.types import InputFile, Notice, Recording
 
 MAX_LINE_BYTES = 65_536
 MAX_COLUMNS = 600
-_NULLS = ["", "NaN", "nan", "NAN", "NA", "N/A", "n/a", "null", "NULL", "None", "#N/A", "-nan", "1.#QNAN"]
+NULLS = ["", "NaN", "nan", "NAN", "NA", "N/A", "n/a", "null", "NULL", "None", "#N/A", "-nan", "1.#QNAN"]
 _NUMBER = re.compile(r"^\s*[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|inf|infinity|nan)\s*$", re.IGNORECASE)
 _COMMA_NUMBER = re.compile(r"^\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*$")
 _SAMPLE_ROWS = 200
@@ -50,7 +50,7 @@ def read_csv(files: Sequence[InputFile], options: Options | None = None) -> Reco
     options = options or Options()
     file = only(files)
     notices: list[Notice] = []
-    raw, start, skipped = _text(file, notices)
+    raw, start, skipped = text(file, notices)
     head = raw[start : start + _HEAD_BYTES].decode("utf-8", "ignore").replace("\r\n", "\n")
     sample = _first_lines(head if start + _HEAD_BYTES >= len(raw) else head.rpartition("\n")[0], _SAMPLE_ROWS + 1)
     if not sample:
@@ -70,7 +70,7 @@ def read_csv(files: Sequence[InputFile], options: Options | None = None) -> Reco
     if not header:
         notices.append(Notice("W-COLUMNS", "The table has no line of column names; the columns are numbered."))
     if header:
-        start, skipped = _next_line(raw, _past_blank(raw, start)), skipped + 1
+        start, skipped = next_line(raw, _past_blank(raw, start)), skipped + 1
     in_words = times is not None and any(
         clock.looks_like_time(r[names.index(times)]) for r in body[:1] if len(r) > names.index(times)
     )
@@ -141,7 +141,7 @@ def _recording(
 
 
 # ---------------------------------------------------------------------------------------------------- CSV
-def _text(file: InputFile, notices: list[Notice]) -> tuple[bytes, int, int]:
+def text(file: InputFile, notices: list[Notice]) -> tuple[bytes, int, int]:
     """The file as UTF-8 without NUL, where its table starts, and how many lines lie before that."""
     path = Path(file.path)
     with path.open("rb") as stream:
@@ -176,13 +176,13 @@ def _text(file: InputFile, notices: list[Notice]) -> tuple[bytes, int, int]:
     skipped = comments = 0
     while raw[start : start + 1] in (b"#", b"%", b"\n", b"\r"):
         comments += raw[start : start + 1] in (b"#", b"%")
-        start, skipped = _next_line(raw, start), skipped + 1
+        start, skipped = next_line(raw, start), skipped + 1
     if comments:
         notices.append(Notice("W-COMMENTS", f"{comments} comments before the table were passed over."))
     return raw, start, skipped
 
 
-def _next_line(raw: bytes, start: int) -> int:
+def next_line(raw: bytes, start: int) -> int:
     """Where the line after the one at ``start`` begins."""
     end = raw.find(b"\n", start)
     return len(raw) if end < 0 else end + 1
@@ -190,8 +190,8 @@ def _next_line(raw: bytes, start: int) -> int:
 
 def _past_blank(raw: bytes, start: int) -> int:
     """The first line from ``start`` on that is not blank."""
-    while start < len(raw) and not raw[start : _next_line(raw, start)].strip():
-        start = _next_line(raw, start)
+    while start < len(raw) and not raw[start : next_line(raw, start)].strip():
+        start = next_line(raw, start)
     return start
 
 
@@ -234,7 +234,7 @@ def _dialect(lines: Sequence[str]) -> tuple[str, str]:
 
 
 def _is_number(cell: str, decimal: str) -> bool:
-    return cell.strip() in _NULLS or bool(_NUMBER.match(cell.replace(",", ".") if decimal == "," else cell))
+    return cell.strip() in NULLS or bool(_NUMBER.match(cell.replace(",", ".") if decimal == "," else cell))
 
 
 def _has_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
@@ -330,11 +330,11 @@ def _parsed(
             read_options=csv.ReadOptions(use_threads=False, column_names=keys),
             parse_options=csv.ParseOptions(delimiter=delimiter),
             convert_options=csv.ConvertOptions(
-                column_types=kinds, decimal_point=decimal, null_values=_NULLS, strings_can_be_null=False
+                column_types=kinds, decimal_point=decimal, null_values=NULLS, strings_can_be_null=False
             ),
         )
     except pa.ArrowInvalid as broken:
-        raise _broken(file, str(broken), names, offset) from broken
+        raise unparsed(file, str(broken), names, offset) from broken
     out: dict[str, np.ndarray | list[str]] = {}
     for k, n in zip(keys, names, strict=True):
         column = table.column(k)
@@ -347,7 +347,7 @@ def _parsed(
     return out
 
 
-def _broken(file: InputFile, message: str, names: list[str], offset: int) -> Refused:
+def unparsed(file: InputFile, message: str, names: list[str], offset: int) -> Refused:
     """The parser's complaint in our words."""
     row = re.search(r"Row #(\d+)", message)
     at = f" in line {int(row[1]) + offset}" if row else ""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from core.errors import AffectlineError, Conflict, NotFound, Refused
@@ -19,7 +20,7 @@ from core.storage.records import JobRecord
 from core.storage.store import Store
 from core.types import InputFile
 
-KINDS = ("analyse", "demo", "train", "simulate")
+KINDS = ("analyse", "demo", "train", "simulate", "import")
 STATES = ("queued", "running", "done", "failed", "cancelled")
 
 
@@ -59,7 +60,8 @@ class Job:
 def submit(store: Store, kind: str, params: Mapping, *, label: str = "", now: datetime) -> Job:
     """Queue work.
 
-    Kinds: "analyse" {draft, patient, model, started_at, sfreq, mapping}, "demo" {}, "train" {...}, "simulate" {...}.
+    Kinds: "analyse" {draft, patient, model, started_at, sfreq, mapping}, "demo" {}, "train" {...}, "simulate" {...},
+    "import" {kind, path, name, mapping}.
     """
     if kind not in KINDS:
         raise Refused("E-JOB-KIND", f"there is no kind of job {kind!r}.", "kind", f"Use one of {', '.join(KINDS)}.")
@@ -303,9 +305,20 @@ def _simulate(store: Store, params: Mapping, report: Callable[[float, str], None
     return {"study": study.name, "trials": len(study.trials)}
 
 
+def _import(store: Store, params: Mapping, report: Callable[[float, str], None]) -> dict:
+    from core.services import studies
+
+    study = studies.import_(
+        store, params["kind"], Path(params["path"]), params["name"], mapping=params.get("mapping"),
+        now=datetime.now(UTC), progress=report,
+    )  # fmt: skip
+    return {"study": study.name, "trials": len(study.trials), "left_out": len(study.left_out)}
+
+
 WORK: dict[str, Callable[[Store, Mapping, Callable[[float, str], None]], dict[str, Any]]] = {
     "analyse": _analyse,
     "demo": _demo,
     "train": _train,
     "simulate": _simulate,
+    "import": _import,
 }

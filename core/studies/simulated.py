@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from core import simulate
-from core.studies.folder import Source
+from core.studies.folder import Planned, Source
+from core.types import Recording
 
 
 def source(*, subjects: int, trials: int, trial_s: float, effect: float, seed: int, inputs: str = "eeg+ecg") -> Source:
@@ -17,8 +20,12 @@ def source(*, subjects: int, trials: int, trial_s: float, effect: float, seed: i
         licence="simulated by Affectline; free of any rights",
         targets=simulate.TARGETS,
         inputs=tuple(inputs.split("+")),
-        trials=((t.subject, t.trial, t.labels, {}, t.recording) for t in made),
+        trials=(Planned(t.subject, t.trial, t.labels, {}, partial(_given, t.recording)) for t in made),
         n_trials=subjects * trials,
         simulated=True,
         made_by=made_by,
     )
+
+
+def _given(recording: Recording) -> Recording:
+    return recording

@@ -226,6 +226,10 @@ def test_smile_is_a_share_of_frames():
     made = Recording((Signal("AU12_r", "face", "au", 25.0, x), Signal("AU04_r", "face", "au", 25.0, x * 0)))
     assert markers(made)["smile"].value == pytest.approx(0.25, abs=0.03)
     assert markers(Recording((Signal("AU04_r", "face", "au", 25.0, x),)))["smile"].reason is Reason.MISSING_CHANNEL
+    # an intensity of 0.3 is no smile on OpenFace's scale of 5, and one on a scale of 1
+    for name, share in (("AU12_r", 0.0), ("AU12", 0.25)):
+        made = Recording((Signal(name, "face", "au", 25.0, x * 0.3 / 3.2), Signal("AU04", "face", "au", 25.0, x * 0)))
+        assert markers(made)["smile"].value == pytest.approx(share, abs=0.03)
 
 
 def test_pulse_rate_of_a_real_wrist_band_is_that_of_the_device(shared_data):

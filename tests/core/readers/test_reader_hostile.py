@@ -17,7 +17,7 @@ from core.readers import Options, isolation, session
 from core.types import InputFile
 from tests.conftest import ROOT, missing
 
-FORMATS = "edf,bdf,brainvision,csv,parquet,e4"
+FORMATS = "edf,bdf,brainvision,csv,parquet,e4,xdf,wfdb,openface"
 # the corpus of the formats in hand; a case is looked up by name so that pytest can list it
 CASES = [
     "edf_control",
@@ -84,6 +84,26 @@ CASES = [
     "e4_no_eda",
     "e4_rate_zero",
     "e4_many",
+    "xdf_control",
+    "xdf_magic",
+    "xdf_len_2e62",
+    "xdf_count_2e32",
+    "xdf_chan_1e9",
+    "xdf_laughs",
+    "xdf_xxe",
+    "xdf_cut",
+    "xdf_orphan",
+    "wf_control",
+    "wf_traversal",
+    "wf_samples_2e40",
+    "wf_fs_zero",
+    "wf_gain_zero",
+    "wf_short",
+    "wf_self",
+    "of_control",
+    "of_no_face",
+    "of_huge_au",
+    "of_time_back",
 ]
 # these are run apart, as in the product; for the others that is tested enough, and 0.3 s each is saved
 APART = {"memory", "time", "crash", "code"}

@@ -14,6 +14,7 @@ import pytest
 from core.errors import Refused
 from core.readers import READERS, Options, expand, npz, session
 from core.types import InputFile
+from tests.core.readers import vendors
 from tests.core.readers.conftest import eeg, given, table
 
 
@@ -247,9 +248,7 @@ def test_heartpy_tables(shared_data):
     assert "W-TIMESTAMPS" in codes(dates)
 
 
-def test_openface_columns_are_listed_and_a_table_of_words_beside_numbers_is_refused(shared_data):
-    r = read(shared_data / "formats/openface_csv/OpenFace_Test.csv")
-    assert {s.type for s in r.signals} == {"misc"}
+def test_a_table_of_words_beside_numbers_is_refused(shared_data):
     with pytest.raises(Refused, match=r'clip_attrs\.csv: column "class" holds something that is no number in line 2'):
         read(shared_data / "formats/pyfeat_csv/clip_attrs.csv")
 
@@ -295,6 +294,14 @@ def samples(tmp_path, write_edf):
         for name in ("EDA", "BVP", "TEMP", "ACC"):
             archive.write(tmp_path / f"{name}.csv", f"S01/{name}.csv")
     made["e4"] = [tmp_path / "e4.zip"]
+    (tmp_path / "x.xdf").write_bytes(vendors.xdf())
+    made["xdf"] = [tmp_path / "x.xdf"]
+    for suffix, body in zip(("hea", "dat"), vendors.wfdb(), strict=True):
+        (tmp_path / f"x.{suffix}").write_bytes(body)
+    made["wfdb"] = [tmp_path / "x.dat", tmp_path / "x.hea"]
+    for name, body in vendors.TABLES.items():
+        (tmp_path / f"{name}.txt").write_bytes(body())
+        made[name] = [tmp_path / f"{name}.txt"]
     return {name: [given(Path(p)) for p in paths] for name, paths in made.items()}
 
 
@@ -302,7 +309,7 @@ def samples(tmp_path, write_edf):
 def test_every_reader_reads_its_own_and_the_content_decides(name, samples, tmp_path):
     recording = READERS[name].read(samples[name])
     assert recording.signals and recording.format.startswith(name)
-    if name not in ("brainvision", "eeglab"):
+    if name not in ("brainvision", "eeglab", "wfdb"):
         # another suffix, the same bytes
         assert session.recognised(given(Path(samples[name][0].path), "something.else")) == name
     assert session.read(samples[name]).duration_s == pytest.approx(10.0)
@@ -333,13 +340,14 @@ def test_every_reader_refuses_or_notices_a_cut_file(name, share, samples, tmp_pa
     files = samples[name]
     whole = Path(files[0].path).read_bytes()
     cut = int(len(whole) * share) - (1 if name == "brainvision" else 0)
-    Path(files[0].path).write_bytes(whole[:cut].rpartition(b".")[0] if name == "csv" else whole[:cut])
+    table = name == "csv" or name in vendors.TABLES
+    Path(files[0].path).write_bytes(whole[:cut].rpartition(b".")[0] if table else whole[:cut])
     try:
         recording = session.read(files)
     except Refused:
         return
     # a table ends where it ends, so only a line cut in two shows
-    assert {"W-TRUNCATED", "W-RECORDS"} & set(codes(recording)) or name == "csv"
+    assert {"W-TRUNCATED", "W-RECORDS"} & set(codes(recording)) or table
 
 
 def test_a_text_renamed_edf_an_html_page_and_a_picture_are_refused_with_reason_and_remedy(tmp_path):
