@@ -200,7 +200,8 @@ def map_step(store, draft: Draft) -> None:
     st.markdown("##### What is each channel?")
     st.caption(
         f"{formats.visible(found.format)} · {len(found.signals)} channels · {formats.seconds(found.duration_s)}. "
-        "What cannot be told from name, header and unit stays misc and is not analysed until you say what it is."
+        f"What cannot be told from name, header and unit is {wording.CHANNEL_TYPES['misc'].lower()} until you say "
+        "what it is."
     )
     table = pd.DataFrame(
         {
@@ -313,7 +314,7 @@ def check_step(store, draft: Draft) -> None:
     if found.notices:
         st.markdown("##### Warnings")
         for notice in found.notices:
-            st.text(f"{formats.visible(notice.text, 300)} [{notice.code}]")
+            st.text(f"{formats.visible(wording.on_screen(notice.text), 300)} [{notice.code}]")
     st.markdown("##### Each channel")
     components.table(
         components.quality_table(sorted(found.quality.get("channels", ()), key=lambda c: c.get("usable_share") or 0.0)),
@@ -374,8 +375,9 @@ def run_step(store, draft: Draft) -> None:
         )
     if found.not_computed:
         st.markdown("##### Will not be computed")
-        for measure, reason in found.not_computed.items():
-            st.text(f"{formats.name(measure)}: {wording.REASONS.get(str(reason), str(reason).replace('_', ' '))}")
+        for reason in dict.fromkeys(map(str, found.not_computed.values())):
+            names = ", ".join(formats.name(m) for m, why in found.not_computed.items() if str(why) == reason)
+            st.text(f"{names}: {wording.REASONS.get(reason, reason.replace('_', ' '))}")
     else:
         st.caption("All measures of these signals can be computed.")
     st.caption("Usually done within seconds to a minute. Leaving this page is safe: the work goes on.")

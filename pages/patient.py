@@ -168,6 +168,7 @@ def life_chart(
     made = charts.timeline(rows, lanes, baselines, cards, events, reports, zone=zone)
     choose = "Choose a marked point, or first a shorter range," if made.dense else "Choose a point"
     fewer = "" if made.n_drawn == len(rows) else f" {made.n_drawn:,} of them are drawn; the table has all."
+    heaviest = f", the {charts.MAX_MARKS_DENSE} heaviest of each lane" if made.dense else ""
     event = components.chart(
         made.figure,
         key="timeline",
@@ -175,7 +176,7 @@ def life_chart(
         caption=f"n = {formats.counted(len(rows), 'session')}, times in {zone.key}.{fewer} "
         "Line and band: own mean and range (95 %). ▲ above, ● within, ▼ below own range, "
         "hollow: low quality, ✕ not computed, ◇ insight "
-        f"(T trend, A anomaly, P peak, S stability, C correlation). {choose} to open its session.",
+        f"(T trend, A anomaly, P peak, S stability, C correlation{heaviest}). {choose} to open its session.",
         alt=f"Life chart of {patient.pseudonym}: {', '.join(formats.name(m) for m in lanes)} over "
         f"{len(rows)} sessions, with own range, events, self-reports and usable share.",
         make_table=lambda: components.sessions_table(rows, lanes),
@@ -233,7 +234,9 @@ def in_words(rows: Sequence[SessionRow], lanes: Sequence[str], baselines: Mappin
         b = baselines.get(name)
         where = formats.direction(m.value, b.low, b.high) if m and m.value is not None and b else None
         said = formats.value(m)
-        if where:
+        if where and b and MEASURE_UNITS.get(name) == "index" and formats.whole_scale(b.low or 0.0, b.high or 0.0):
+            against = "too wide to compare"
+        elif where:
             against = palette.WORDS[where]
         elif m is None or m.value is None:
             said = said.replace("not computed", palette.WORDS["not computed"], 1)

@@ -148,7 +148,7 @@ def overview_tab(detail: SessionDetail) -> None:
     if detail.warnings:
         st.markdown("##### Warnings")
         for notice in detail.warnings:
-            st.text(f"{formats.visible(notice.text, 300)} [{notice.code}]")
+            st.text(f"{formats.visible(wording.on_screen(notice.text), 300)} [{notice.code}]")
 
     st.markdown("##### Can it be trusted?")
     if row.imported:

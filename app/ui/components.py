@@ -100,7 +100,7 @@ def page(url_path: str) -> Iterator[None]:
 
 def show_error(error: AffectlineError) -> None:
     """What - where - what to do - code."""
-    st.error(formats.in_label(error.text, 600))
+    st.error(formats.in_label(wording.on_screen(error.text), 600))
 
 
 def script_error(error: Exception) -> bool:
@@ -119,7 +119,8 @@ def problem(error: Mapping | None) -> str:
         return "No reason was stored."
     what = " ".join(str(error[k]) for k in ("what",) if error.get(k))
     lead = f"{error['where']}: {what}" if error.get("where") else what
-    return " ".join(p for p in (lead, str(error.get("what_to_do") or ""), f"[{error.get('code', '')}]") if p)
+    said = " ".join(p for p in (lead, str(error.get("what_to_do") or ""), f"[{error.get('code', '')}]") if p)
+    return wording.on_screen(said)
 
 
 def empty(text: str, *links: tuple[str, str]) -> None:
@@ -177,7 +178,8 @@ def baseline_state(baselines: Mapping[str, Baseline]) -> str:
         chosen = next(b for b in baselines.values() if b.kind == "set")
         return f"set by {chosen.who or 'a clinician'}"
     if "own" in kinds:
-        return f"own range, {max(b.n for b in baselines.values() if b.kind == 'own')} sessions"
+        n = max(b.n for b in baselines.values() if b.kind == "own")
+        return f"own range, {formats.counted(n, 'session')}"
     return wording.learning(max(b.n for b in baselines.values()), BASELINE_SESSIONS)
 
 

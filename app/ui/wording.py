@@ -181,6 +181,21 @@ def learning(n: int, needed: int) -> str:
     return f"learning: {n} of {needed} sessions"
 
 
+# what the remedies of the readers call by the command line's name, and where it is on the screen
+ON_SCREEN: Mapping[str, str] = {
+    "with --map": "in step 2 of New recording",
+    "(--sfreq)": "(step 2 of New recording)",
+    "or --sfreq": "or state the rate in step 2 of New recording",
+}
+
+
+def on_screen(notice: str) -> str:
+    """A notice of the readers, whose remedy names an option of the command line, for somebody at a page."""
+    for option, place in ON_SCREEN.items():
+        notice = notice.replace(option, place)
+    return notice
+
+
 def flag(code: str) -> str:
     """A quality flag in words."""
     return FLAGS.get(code, code.replace("_", " "))

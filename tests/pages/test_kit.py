@@ -111,6 +111,11 @@ def test_the_line_of_a_model_carries_its_figure():
     assert "not known" in wording.model_line(ModelInfo("m", "1", "x", None))
 
 
+def test_a_remedy_names_a_place_on_the_screen_and_no_option_of_the_command_line():
+    said = wording.on_screen("Say type and unit with --map. State the rate (--sfreq).")
+    assert "--" not in said and said.count("step 2 of New recording") == 2
+
+
 def test_an_unforeseen_error_is_kept_in_a_file_and_said_as_a_reference(tmp_path, monkeypatch):
     from app.ui import faults
     from core.settings import settings

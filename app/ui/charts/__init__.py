@@ -4,7 +4,10 @@ from app.ui.charts.affect import affect_plane
 from app.ui.charts.affect import points as affect_points
 from app.ui.charts.insight import history
 from app.ui.charts.signals import overview, signals
-from app.ui.charts.timeline import Timeline, timeline
+from app.ui.charts.timeline import MAX_MARKS_DENSE, Timeline, timeline
 from app.ui.charts.windows import window_strip
 
-__all__ = ["Timeline", "affect_plane", "affect_points", "history", "overview", "signals", "timeline", "window_strip"]
+__all__ = [
+    "MAX_MARKS_DENSE", "Timeline", "affect_plane", "affect_points", "history", "overview", "signals", "timeline",
+    "window_strip",
+]  # fmt: skip

@@ -246,7 +246,7 @@ def _measure(figure, lane, rows, x, ids, baseline, cards, sessions, position, sp
     missing = [i for i, m in enumerate(found) if m is not None and m.value is None]
     _crosses(figure, lane, found, x, ids, sessions, missing, bottom + 0.05 * (top - bottom), size - 1)
     points = dict(zip(ids, zip(x, value, strict=True), strict=True))
-    _marks(figure, lane, cards, points, (bottom + top) / 2, MAX_MARKS_DENSE if dense else MAX_MARKS)
+    _marks(figure, lane, cards, points, (bottom + top) / 2, dense=dense)
     return {"range": [bottom, top]} | ({"tickvals": [0, 0.5, 1]} if unit == "index" else {})
 
 
@@ -335,7 +335,7 @@ def _own_range(figure, lane, baseline, colour) -> None:
     )
 
 
-def _marks(figure, lane, cards, points, middle, limit) -> None:
+def _marks(figure, lane, cards, points, middle, *, dense: bool) -> None:
     """A diamond at each session that a rule found something at, with the first letters of the kinds."""
     here = [
         c
@@ -347,7 +347,7 @@ def _marks(figure, lane, cards, points, middle, limit) -> None:
     by_session: dict[str, list[Card]] = {}
     for card in sorted(here, key=lambda c: (-c.weight, c.id)):
         by_session.setdefault(card.insight.last_session, []).append(card)
-    chosen = list(by_session)[:limit]
+    chosen = list(by_session)[: MAX_MARKS_DENSE if dense else MAX_MARKS]
     if not chosen:
         return
     at = [points[session] for session in chosen]
@@ -358,8 +358,8 @@ def _marks(figure, lane, cards, points, middle, limit) -> None:
             y=[p[1] for p in at],
             mode="markers+text",
             text=["".join(kind[0] for kind in found) for found in kinds],
-            # towards the middle of the lane, where there is room
-            textposition=["bottom center" if p[1] > middle else "top center" for p in at],
+            # towards the middle of the lane, where there is room, unless many points lie there
+            textposition=["bottom center" if (p[1] > middle) != dense else "top center" for p in at],
             textfont={"size": 11, "color": palette.INK},
             marker={"symbol": "diamond-open", "size": 16, "color": palette.INK, "line": {"width": 1.5}},
             customdata=[
