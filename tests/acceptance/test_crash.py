@@ -27,12 +27,12 @@ from core.settings import settings
 from core.storage.store import Store
 from core.types import InputFile
 store = Store.open(settings().database)
-def keep(path, patient):
-    sessions.analyse(store, [InputFile(path.rsplit("/", 1)[-1], path)], patient, now=datetime.now(UTC))
+def keep(path, patient, said=None):
+    file = InputFile(path.rsplit("/", 1)[-1], path)
+    sessions.analyse(store, [file], patient, now=datetime.now(UTC), progress=said)
 keep(sys.argv[2], "P-9999")  # the slow imports; stored once, known afterwards
-print("ready", flush=True)
 for path in sys.argv[3:]:
-    keep(path, sys.argv[1])
+    keep(path, sys.argv[1], lambda share, words: print(words, flush=True))
 """
 
 
@@ -90,8 +90,10 @@ def test_a_storing_process_killed_45_times_leaves_whole_sessions_only(visits, tm
             [sys.executable, "-c", STORING, f"P-{k:04d}", *map(str, visits[: 6 + k % 5])],
             cwd=ROOT, env=environment(data_dir), stdout=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
-        assert process.stdout is not None and process.stdout.readline() == b"ready\n"
-        time.sleep(chance.uniform(0.0, 3.0))
+        assert process.stdout is not None
+        for _ in range(chance.randint(1, 12)):  # steps of the work: up to two sessions and a half
+            assert process.stdout.readline()
+        time.sleep(chance.expovariate(20))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         process.stdout.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -106,11 +105,8 @@ def test_a_thousand_sessions_are_drawn_without_computing_again_what_is_stored(th
         monkeypatch.setattr(module, name, never)
     for kind in insights.DETECTORS:
         monkeypatch.setitem(insights.DETECTORS, kind, never)
-    start = time.perf_counter()
     at = open_page("patient", patient="P-1000")
-    took = time.perf_counter() - start
     text = check(at)
-    assert took < 10
     assert "n = 1,000 sessions" in text and "Is P-1000 within their own range?" in text
     assert "Insights in this range" in text and at.get("plotly_chart")
 

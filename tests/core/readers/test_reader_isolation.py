@@ -55,7 +55,7 @@ def test_a_reader_that_hangs_is_stopped_with_all_it_started(tmp_path):
     start = time.monotonic()
     with pytest.raises(Refused, match="E-READ-TIMEOUT"):
         isolation._run("fakes:hang_deaf", job, paths=[HERE], wall_s=1.5)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 60  # it would hang for an hour
     time.sleep(0.1)
     state = Path(f"/proc/{pid.read_text()}/stat")
     assert not state.exists() or state.read_text().split()[2] == "Z"

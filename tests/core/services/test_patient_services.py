@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 import numpy as np
@@ -151,12 +150,9 @@ def test_the_worklist_of_a_large_clinic_takes_a_handful_of_queries(store):
     from sqlalchemy import event
 
     event.listen(store._engine, "before_cursor_execute", lambda c, cu, statement, *a: asked.append(statement))
-    start = time.perf_counter()
     rows = patients.worklist(store, now=NOW)
-    took = time.perf_counter() - start
     assert len(rows) == 100 and rows[0].n_sessions == 50 and len(rows[0].spark["valence"]) == 10
     assert sum(s.lstrip().upper().startswith("SELECT") for s in asked) <= 8
-    assert took < 5
     asked.clear()
     assert len(sessions.history(store, "P-0001")) == 50
     assert sum(s.lstrip().upper().startswith("SELECT") for s in asked) <= 3
