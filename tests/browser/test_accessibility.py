@@ -9,14 +9,15 @@ from playwright.sync_api import Browser, Page, expect
 from tests.serving import Served
 
 pytestmark = pytest.mark.browser
+# address, and what is drawn last
 PAGES = {
-    "Worklist": "/",
-    "New recording": "/new-recording",
-    "Patient": "/patient?patient=P-D004",
-    "Session": "/session?session=P-D004/S-03",
-    "Signals": "/session?session=P-D004/S-03&tab=Signals",
-    "Insights": "/insights?patient=P-D004",
-    "Import and export": "/import-export",
+    "Worklist": ("/", "[data-testid=stDataFrame] canvas"),
+    "New recording": ("/new-recording", "[data-testid=stFileUploader] button"),
+    "Patient": ("/patient?patient=P-D004", "[data-tag], .js-plotly-plot .main-svg"),
+    "Session": ("/session?session=P-D004/S-03", "[data-testid=stDataFrame] canvas"),
+    "Signals": ("/session?session=P-D004/S-03&tab=Signals", ".js-plotly-plot .main-svg"),
+    "Insights": ("/insights?patient=P-D004", ".js-plotly-plot .main-svg"),
+    "Import and export": ("/import-export", "[data-testid=stDataFrame] canvas"),
 }
 # Findings in markup that Streamlit makes and no page can change: rule, part of the selector or markup, why.
 OF_STREAMLIT = (
@@ -25,8 +26,10 @@ OF_STREAMLIT = (
 )
 
 
-def drawn(page: Page) -> None:
-    """The page is there to its last line and nothing is loading."""
+def drawn(page: Page, last: str) -> None:
+    """The page is there to its last line and nothing is loading; its parts come one after the other."""
+    for part in last.split(", "):
+        expect(page.locator(part).first).to_be_visible()
     expect(page.get_by_text("Research software. Not a medical device.").first).to_be_visible()
     expect(page.locator(".stSkeleton, [data-testid=stStatusWidget]")).to_have_count(0)
 
@@ -50,8 +53,8 @@ def test_no_page_has_a_serious_finding_of_the_accessibility_scan(chromium: Brows
         base_url=demo.url, color_scheme=scheme, viewport={"width": 1280, "height": 1600}
     ) as context:
         page = context.new_page()
-        for name, path in PAGES.items():
+        for name, (path, last) in PAGES.items():
             page.goto(path)
-            drawn(page)
+            drawn(page, last)
             found[name] = findings(page)
     assert not any(found.values()), "\n".join(f"{n}: {line}" for n, lines in found.items() for line in lines)
