@@ -130,6 +130,7 @@ def test_a_hostile_file_ends_as_the_manifest_says(name, corpus):
     case = cases[name]
     files = [InputFile(Path(f).name, str(out / f)) for f in case["files"]]
     before = time.monotonic()
+    peak_kb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # the largest child so far, of any test
     try:
         if case["risk"] in APART:
             recording = isolation.read(files, zone=ZoneInfo("UTC"))
@@ -140,7 +141,8 @@ def test_a_hostile_file_ends_as_the_manifest_says(name, corpus):
         got, text = "rejected", ""
         assert refused.what_to_do and refused.code.startswith("E-")
     assert time.monotonic() - before < limits["seconds"]
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < limits["peak_mb"] * 1024
+    largest_kb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert largest_kb == peak_kb or largest_kb < limits["peak_mb"] * 1024
     assert any(
         got == expected if " " not in expected else got == "accepted" and any(w in text for w in case["names"])
         for expected in (case["expected"], *case["also_ok"])
