@@ -31,7 +31,6 @@ REFUSED = {
     "bdf/mne_test.bdf": "E-TOO-SHORT",
     "edf_plus/sleepedf_SC4001EC-Hypnogram.edf": "E-NO-SIGNAL",
     "openface_csv/OpenFace_Test.csv": "E-TOO-SHORT",
-    "pyfeat_csv/001.csv": "E-CSV-WIDE",
     "pyfeat_csv/clip_attrs.csv": "E-COLUMN",
 }
 # folders of formats that are read; of the tables of pyfeat_csv one stands for all
