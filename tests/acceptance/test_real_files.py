@@ -26,6 +26,7 @@ READABLE = {
     "heartpy_csv/data.csv": ({"misc": (1, "", None)}, None),
     "heartpy_csv/data2.csv": ({"misc": (1, "", 117)}, 128.2),
     "heartpy_csv/data3.csv": ({"misc": (1, "", 100)}, 681.9),
+    "pyfeat_csv/001.csv": ({"misc": (None, None, 1)}, 20.0),
 }
 REFUSED = {
     "bdf/mne_test.bdf": "E-TOO-SHORT",
@@ -33,7 +34,7 @@ REFUSED = {
     "openface_csv/OpenFace_Test.csv": "E-TOO-SHORT",
     "pyfeat_csv/clip_attrs.csv": "E-COLUMN",
 }
-# folders of formats that are read; of the tables of pyfeat_csv one stands for all
+# folders of formats whose files are all listed here
 FOLDERS = (
     "bdf", "brainvision", "edf", "edf_plus", "eeglab", "empatica_e4", "fif", "heartpy_csv", "openface_csv",
 )  # fmt: skip
