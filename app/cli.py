@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.errors import AffectlineError, Refused
+from core.types import Reading
 
 if TYPE_CHECKING:
     from core.storage.store import Store
@@ -137,8 +138,7 @@ def analyse(
             now=now(),
             model=model,
             started_at=when,
-            sfreq=hertz,
-            mapping=mapping,
+            reading=Reading(hertz, mapping or {}),
             progress=report,
         )
     show(answer, as_json, session_lines)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 
@@ -141,6 +142,59 @@ class Recording:
     def duration_s(self) -> float:
         """End of the longest signal, in seconds from the start."""
         return max((s.end_s for s in self.signals), default=0.0)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the files of a session are read and cleaned: what a person said beyond what the files say themselves.
+
+    ``sfreq`` is the rate in Hz of columns that have none; ``mapping`` gives a channel its type and unit; ``offsets``
+    moves the clock of a file (by its label) by seconds; ``repairs`` names what is mended in a channel (see
+    ``core.readers.repairs``); ``bad`` are channels that a person marked; ``ocular`` are the components of the eyes
+    to take out of the EEG: None for none, ``("auto",)`` for those that follow the EOG, else their numbers as text.
+    """
+
+    sfreq: float | None = None
+    mapping: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    offsets: Mapping[str, float] = field(default_factory=dict)
+    repairs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    bad: tuple[str, ...] = ()
+    ocular: tuple[str, ...] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values; what was not said is left out, but for rate and map."""
+        said: dict[str, Any] = {
+            "sfreq": self.sfreq,
+            "mapping": {str(k): {str(a): str(b) for a, b in v.items()} for k, v in self.mapping.items()},
+        }
+        if self.offsets:
+            said["offsets"] = {str(k): float(v) for k, v in self.offsets.items()}
+        if self.repairs:
+            said["repairs"] = {str(k): [str(r) for r in v] for k, v in self.repairs.items()}
+        if self.bad:
+            said["bad"] = sorted(set(self.bad))
+        if self.ocular is not None:
+            said["ocular"] = list(self.ocular)
+        return said
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> Reading:
+        """What ``as_dict`` gave; anything absent was not said."""
+        ocular = said.get("ocular")
+        return cls(
+            sfreq=said.get("sfreq"),
+            mapping=said.get("mapping") or {},
+            offsets=said.get("offsets") or {},
+            repairs={k: tuple(v) for k, v in (said.get("repairs") or {}).items()},
+            bad=tuple(said.get("bad") or ()),
+            ocular=None if ocular is None else tuple(ocular),
+        )
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of what was said as canonical JSON, first 16 hex digits."""
+        text = json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

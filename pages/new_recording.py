@@ -15,7 +15,7 @@ from core.services import jobs, models, patients, sessions
 from core.services.jobs import Job
 from core.services.sessions import Draft, Inspection
 from core.settings import SAMPLES, settings
-from core.types import CHANNEL_TYPES, UNITS, InputFile
+from core.types import CHANNEL_TYPES, UNITS, InputFile, Reading
 
 STEPS = ("1 Files", "2 Map", "3 Check", "4 Run")
 FORMATS = (
@@ -73,8 +73,7 @@ def look(
         state.store(),
         [InputFile(name, path) for name, path in files],
         patient=patient,
-        sfreq=sfreq,
-        mapping=json.loads(mapping) or None,
+        reading=Reading(sfreq, json.loads(mapping)),
         model=model,
     )
 
@@ -393,8 +392,7 @@ def run_step(store, draft: Draft) -> None:
                     "patient": patient,
                     "model": chosen,
                     "started_at": when.isoformat() if when else None,
-                    "sfreq": st.session_state.get(SFREQ),
-                    "mapping": st.session_state.get(MAPPING) or None,
+                    "reading": Reading(st.session_state.get(SFREQ), st.session_state.get(MAPPING) or {}).as_dict(),
                 },
                 label=f"Analyse a recording of {patient}",
                 now=state.now(),

@@ -32,7 +32,7 @@ import numpy as np
 from core.compute import watch_parent
 from core.errors import Refused, TooLarge
 from core.settings import MIN_DURATION_S, ROOT, settings
-from core.types import CHANNEL_TYPES, Annotation, InputFile, Notice, Recording, Signal, SourceFile
+from core.types import CHANNEL_TYPES, Annotation, InputFile, Notice, Reading, Recording, Signal, SourceFile
 
 MAX_FILES = 30
 # security 1
@@ -51,8 +51,7 @@ _CHILD = "import sys; sys.path[:0] = sys.argv[2:]; from core.readers.isolation i
 def read(
     files: Sequence[InputFile],
     *,
-    sfreq: float | None = None,
-    mapping: Mapping[str, Mapping[str, str]] | None = None,
+    reading: Reading | None = None,
     zone: ZoneInfo,
 ) -> Recording:
     """Files of one session as a checked recording, or Refused; whatever they hold, this process lives on.
@@ -61,20 +60,19 @@ def read(
     ----------
     files : sequence of InputFile
         All of one session. The same bytes twice are read once, with a notice.
-    sfreq : float, optional
-        Rate in Hz of tables without a time column.
-    mapping : mapping, optional
-        Column name to ``{"type", "unit"}``.
+    reading : Reading, optional
+        What a person said about the files.
     zone : ZoneInfo
         Of times without an offset.
     """  # fmt: skip
+    reading = reading or Reading()
+    sfreq = reading.sfreq
     if sfreq is not None and not (math.isfinite(sfreq) and 0.1 <= sfreq <= 100_000):
         raise Refused("E-RATE", f"the stated sampling rate is {sfreq:g} Hz.", "--sfreq", "State 0.1 to 100000 Hz.")
     kept, sources, notices = _hashed(files)
     job = {
         "files": [[f.name, f.path] for f in kept],
-        "sfreq": sfreq,
-        "mapping": {str(k): {str(a): str(b) for a, b in v.items()} for k, v in (mapping or {}).items()},
+        "reading": reading.as_dict(),
         "zone": str(zone),
     }
     recording = _run(_READ, job)
@@ -286,7 +284,8 @@ def _child(folder: str) -> None:
 
         from core.readers.base import Options
 
-        options = Options(job.get("sfreq"), job.get("mapping", {}), ZoneInfo(job.get("zone", "UTC")))
+        said = Reading.from_dict(job.get("reading", {}))
+        options = Options(said.sfreq, said.mapping, ZoneInfo(job.get("zone", "UTC")))
         recording = getattr(importlib.import_module(module), function)([InputFile(*f) for f in job["files"]], options)
         told = _left(recording, here)
     except Refused as refused:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -20,11 +19,9 @@ from core.storage import sessions as rows
 from core.storage.blobs import sha256
 from core.storage.records import SessionRecord, label
 from core.storage.store import Store, Transaction
-from core.storage.tables import canonical
-from core.types import InputFile, Measure, Notice, Reason, Recording, Summary
+from core.types import InputFile, Measure, Notice, Reading, Reason, Recording, Summary
 
 Progress = Callable[[float, str], None]
-Mapped = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -45,28 +42,27 @@ def analyse(
     now: datetime,
     model: str | None = None,
     started_at: datetime | None = None,
-    sfreq: float | None = None,
-    mapping: Mapped | None = None,
+    reading: Reading | None = None,
     create_patient: bool = True,
     simulated: bool = False,
     progress: Progress | None = None,
 ) -> dict:
     """The main job: read, judge, analyse and store one session in one transaction; the object of ``analyse --json``.
 
-    The same files for the same patient again return the stored object; another model, or another map or rate, makes
-    a further analysis of that session. Refused leaves nothing behind but a row of the audit.
+    The same files for the same patient again return the stored object; another model, or another reading, makes a
+    further analysis of that session. Refused leaves nothing behind but a row of the audit.
     """
     from core.readers import isolation
 
     try:
         _check(store, patient, create_patient)
         originals = _originals(files)
-        reading = _reading(sfreq, mapping)
+        reading = reading or Reading()
         known = _known(store, originals, patient, model, reading, now)
         if known is not None:
             return known
         _say(progress, 0.05, "Reading the files")
-        recording = isolation.read(list(files), sfreq=sfreq, mapping=mapping, zone=settings().zone)
+        recording = isolation.read(list(files), reading=reading, zone=settings().zone)
         return _analyse(
             store, recording, originals, patient, now=now, model=model, started_at=started_at, reading=reading,
             simulated=simulated, progress=progress,
@@ -93,7 +89,7 @@ def analyse_recording(
     """As ``analyse`` for signals that are already read (the REST arrays, the demo)."""
     _check(store, patient, create_patient)
     kept = _originals(originals)
-    reading = _reading(None, None)
+    reading = Reading()
     known = _known(store, kept, patient, model, reading, now)
     if known is not None:
         return known
@@ -127,21 +123,12 @@ def _originals(files: Sequence[InputFile]) -> list[_Original]:
     return found
 
 
-def _reading(sfreq: float | None, mapping: Mapped | None) -> dict[str, Any]:
-    """How the files were read, beyond what they say themselves."""
-    return {"sfreq": sfreq, "mapping": {name: dict(said) for name, said in (mapping or {}).items()}}
-
-
-def _reading_hash(reading: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical(reading).encode()).hexdigest()[:16]
-
-
 def _known(
     store: Store,
     originals: Sequence[_Original],
     patient: str,
     model: str | None,
-    reading: Mapping[str, Any],
+    reading: Reading,
     now: datetime,
 ) -> dict | None:
     """The stored object when these files were analysed like this before; a deleted session is restored by it."""
@@ -149,7 +136,7 @@ def _known(
         session = rows.by_source(tx, patient, stored.source_key([f.sha256 for f in originals]))
         if session is None:
             return None
-        same = [a for a in rows.analyses(tx, session.id) if a.reading_hash == _reading_hash(reading)]
+        same = [a for a in rows.analyses(tx, session.id) if a.reading_hash == reading.hash]
         wanted = [a for a in same if model in (None, a.model)]
         version = _version(model)
         wanted = [a for a in wanted if version in (None, a.model_version)]
@@ -180,7 +167,7 @@ def _analyse(
     now: datetime,
     model: str | None,
     started_at: datetime | None,
-    reading: Mapping[str, Any],
+    reading: Reading,
     simulated: bool,
     progress: Progress | None,
 ) -> dict:
@@ -228,7 +215,7 @@ def _store(
     *,
     now: datetime,
     started_at: datetime | None,
-    reading: Mapping[str, Any],
+    reading: Reading,
     simulated: bool,
     required: Sequence[str] | None,
     settings_used: Mapping[str, Any],
@@ -248,7 +235,7 @@ def _store(
         "signals": _signals(recording),
         "annotations": [asdict(a) for a in recording.annotations],
         "warnings": [asdict(w) for w in warnings],
-        "reading": dict(reading),
+        "reading": reading.as_dict(),
     }
     info = summary.model
     analysis = {
@@ -266,7 +253,7 @@ def _store(
         "model_demonstration": bool(info and info.demonstration),
         "pipeline": dict(settings_used),
         "pipeline_hash": summary.pipeline_hash,
-        "reading_hash": _reading_hash(reading),
+        "reading_hash": reading.hash,
         "code_version": VERSION,
     }
     if session is None:

@@ -26,7 +26,7 @@ from core.storage import sessions as session_rows
 from core.storage.blobs import CHUNK, SPARE, sha256
 from core.storage.records import label
 from core.storage.store import Store
-from core.types import Annotation, BadSpan, Grade, InputFile, Notice, Quality, Reason, Recording
+from core.types import Annotation, BadSpan, Grade, InputFile, Notice, Quality, Reading, Reason, Recording
 
 Mapped = Mapping[str, Mapping[str, str]]
 
@@ -175,8 +175,7 @@ def inspect(
     files: Sequence[InputFile],
     *,
     patient: str | None = None,
-    sfreq: float | None = None,
-    mapping: Mapped | None = None,
+    reading: Reading | None = None,
     model: str | None = None,
 ) -> Inspection:
     """Read and judge files without storing anything."""
@@ -186,7 +185,7 @@ def inspect(
 
     if not files:
         raise Refused("E-NO-FILE", "there is no file to read.", what_to_do="Choose at least one file.")
-    recording = isolation.read(list(files), sfreq=sfreq, mapping=mapping, zone=settings().zone)
+    recording = isolation.read(list(files), reading=reading, zone=settings().zone)
     chosen = bundles.choose(recording, model)
     settings_used = pipeline.site_pipeline(chosen.pipeline if chosen else None)
     verdict = quality.assess(recording, settings_used)

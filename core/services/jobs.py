@@ -18,7 +18,7 @@ from core.storage import jobs as rows
 from core.storage.blobs import alive
 from core.storage.records import JobRecord
 from core.storage.store import Store
-from core.types import InputFile
+from core.types import InputFile, Reading
 
 KINDS = ("analyse", "demo", "train", "simulate", "import")
 STATES = ("queued", "running", "done", "failed", "cancelled")
@@ -60,7 +60,7 @@ class Job:
 def submit(store: Store, kind: str, params: Mapping, *, label: str = "", now: datetime) -> Job:
     """Queue work.
 
-    Kinds: "analyse" {draft, patient, model, started_at, sfreq, mapping}, "demo" {}, "train" {...}, "simulate" {...},
+    Kinds: "analyse" {draft, patient, model, started_at, reading}, "demo" {}, "train" {...}, "simulate" {...},
     "import" {kind, path, name, mapping}.
     """
     if kind not in KINDS:
@@ -279,8 +279,7 @@ def _analyse(store: Store, params: Mapping, report: Callable[[float, str], None]
         now=datetime.now(UTC),
         model=params.get("model"),
         started_at=datetime.fromisoformat(started) if started else None,
-        sfreq=params.get("sfreq"),
-        mapping=params.get("mapping"),
+        reading=Reading.from_dict(params.get("reading") or {}),
         progress=report,
     )
     return {"session": answer["session"], "status": answer["status"]}

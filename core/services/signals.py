@@ -20,7 +20,7 @@ from core.storage import sessions as rows
 from core.storage.blobs import sha256
 from core.storage.records import AnalysisRecord, FileRecord, SessionRecord
 from core.storage.store import Store
-from core.types import Annotation, BadSpan, InputFile, Pipeline, Recording, Signal
+from core.types import Annotation, BadSpan, InputFile, Pipeline, Reading, Recording, Signal
 
 # share of missing samples of a drawn interval from which it is a gap
 GAP_SHARE = 0.5
@@ -154,8 +154,7 @@ def _read(about: _About, originals: Mapping[str, Path]) -> Recording:
     from core.readers import isolation
 
     files = [InputFile(f.name, str(originals[f.sha256])) for f in about.files]
-    reading = about.session.reading
-    return isolation.read(files, sfreq=reading["sfreq"], mapping=reading["mapping"] or None, zone=settings().zone)
+    return isolation.read(files, reading=Reading.from_dict(about.session.reading), zone=settings().zone)
 
 
 def _pipeline(about: _About) -> Pipeline:

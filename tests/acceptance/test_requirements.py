@@ -30,7 +30,7 @@ from core.insights import replay
 from core.services import admin, exports, insights, measures, patients, sessions
 from core.settings import EPOC_14, MODELS_SHIPPED, settings
 from core.storage.store import Store
-from core.types import InputFile, Recording, Signal, SignalQuality, Visit
+from core.types import InputFile, Reading, Recording, Signal, SignalQuality, Visit
 from tests.core.storage.handmade import NOW, day, put, summary
 from tests.serving import affectline
 
@@ -108,7 +108,9 @@ def test_an_unknown_channel_name_stays_misc_and_is_never_taken_for_the_missing_o
     assert {json.dumps(p) for p in got["predictions"].values()} == {'{"not_computed": "missing_channel"}'}
     assert any("XQ7" in w["text"] for w in got["warnings"]), "a person is told what was not analysed"
     mapped = {"XQ7": {"type": "eeg", "unit": "µV"}}
-    again = sessions.analyse(store, [InputFile("a.csv", str(tmp_path / "a.csv"))], "P-0001", now=NOW, mapping=mapped)
+    again = sessions.analyse(
+        store, [InputFile("a.csv", str(tmp_path / "a.csv"))], "P-0001", now=NOW, reading=Reading(mapping=mapped)
+    )
     assert {c["name"]: c["type"] for c in again["quality"]["channels"]}["XQ7"] == "eeg"
 
 
@@ -117,13 +119,13 @@ def test_a_declared_rate_of_256_gives_what_128_gives_and_a_wrong_one_does_not(st
     slow = {s.name: signal.resample_poly(s.data.astype(float), 1, 2) for s in fast.signals}
     fast_file = table(tmp_path / "fast.csv", {s.name: s.data for s in fast.signals})
     slow_file = table(tmp_path / "slow.csv", slow)
-    a = sessions.analyse(store, [fast_file], "P-0001", now=NOW, sfreq=256.0)["markers"]
-    b = sessions.analyse(store, [slow_file], "P-0002", now=NOW, sfreq=128.0)["markers"]
+    a = sessions.analyse(store, [fast_file], "P-0001", now=NOW, reading=Reading(256.0))["markers"]
+    b = sessions.analyse(store, [slow_file], "P-0002", now=NOW, reading=Reading(128.0))["markers"]
     # the markers are ln ratios of band powers: 5 % of power is 0.05
     for name in ("alpha_asymmetry", "engagement"):
         assert a[name]["value"] == pytest.approx(b[name]["value"], abs=0.05)
     assert a["alpha_peak"]["value"] == pytest.approx(10, abs=0.5) == b["alpha_peak"]["value"]
-    wrong = sessions.analyse(store, [fast_file], "P-0003", now=NOW, sfreq=128.0)["markers"]["alpha_peak"]
+    wrong = sessions.analyse(store, [fast_file], "P-0003", now=NOW, reading=Reading(128.0))["markers"]["alpha_peak"]
     assert wrong != a["alpha_peak"]
 
 
@@ -482,7 +484,7 @@ def test_an_hour_of_sixteen_channels_is_drawn_in_under_two_seconds(store, tmp_pa
     with store.write() as tx:
         stored = analysis._store(
             tx, made, [original], judged, "P-0042", now=NOW, started_at=None, simulated=True, required=None,
-            reading={"sfreq": None, "mapping": {}}, settings_used={"line_hz": 50.0},
+            reading=Reading(), settings_used={"line_hz": 50.0},
         )  # fmt: skip
     session = stored["session"]
     sessions.signals(store, session, t0=0, page_s=10)  # the copy is made once, when the session is first opened

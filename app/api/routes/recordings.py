@@ -14,6 +14,7 @@ from app.api.routes import jobs as jobs_route
 from app.api.routes.predict import in_utc
 from core.errors import AffectlineError, Refused
 from core.services import jobs, patients, sessions
+from core.types import Reading
 
 router = APIRouter(tags=["recordings"])
 
@@ -51,8 +52,7 @@ def upload(
         "patient": patient,
         "model": model,
         "started_at": when.astimezone(UTC).isoformat() if when else None,
-        "sfreq": sfreq,
-        "mapping": channels,
+        "reading": Reading(sfreq, channels or {}).as_dict(),
     }
     job = jobs.submit(store, "analyse", params, label=f"{patient}: {len(files)} file(s)", now=now)
     response.headers["location"] = f"{request.scope.get('root_path', '')}/jobs/{job.id}"

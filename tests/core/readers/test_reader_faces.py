@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from core.errors import Refused
 from core.readers import READERS, Options, isolation, session
 from core.settings import settings as site
+from core.types import Reading
 from tests.core.readers import vendors as v
 from tests.core.readers.conftest import given
 
@@ -143,7 +144,7 @@ def test_pyfeat_tables_of_2183_columns_are_what_pandas_reads(shared_data, name):
     bare = session.read([given(path)])
     assert bare.types == () and "2 frames of the video apart" in said(bare, "W-RATE")
     with pytest.raises(Refused, match="E-TOO-SHORT"):
-        isolation.read([given(path)], sfreq=12.5, zone=site().zone)
+        isolation.read([given(path)], reading=Reading(12.5), zone=site().zone)
 
 
 def test_pyfeat_frames_that_are_left_out_are_missing(write):

@@ -22,7 +22,7 @@ from tests.core.readers.conftest import eeg, given, table
 
 HERE = str(Path(__file__).parent)
 UTC_ZONE = ZoneInfo("UTC")
-JOB = {"files": [["night.edf", "/nowhere"]], "sfreq": None, "mapping": {}, "zone": "UTC"}
+JOB = {"files": [["night.edf", "/nowhere"]], "reading": {}, "zone": "UTC"}
 
 
 def run(fake, **more):
@@ -51,7 +51,7 @@ def test_a_reader_that_misbehaves_is_a_refusal(fake, code, caplog):
 
 def test_a_reader_that_hangs_is_stopped_with_all_it_started(tmp_path):
     pid = tmp_path / "pid"
-    job = {**JOB, "mapping": {"pid": {"file": str(pid)}}}
+    job = {**JOB, "reading": {"mapping": {"pid": {"file": str(pid)}}}}
     start = time.monotonic()
     with pytest.raises(Refused, match="E-READ-TIMEOUT"):
         isolation._run("fakes:hang_deaf", job, paths=[HERE], wall_s=1.5)
@@ -64,7 +64,7 @@ def test_a_reader_that_hangs_is_stopped_with_all_it_started(tmp_path):
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks processes up in /proc")
 def test_a_reader_that_hangs_ends_when_its_parent_is_killed(tmp_path):
     pid = tmp_path / "pid"
-    job = {**JOB, "mapping": {"pid": {"file": str(pid)}}}
+    job = {**JOB, "reading": {"mapping": {"pid": {"file": str(pid)}}}}
     code = f"from core.readers import isolation; isolation._run('fakes:hang_and_say', {job!r}, paths=[{HERE!r}])"
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     deadline = time.monotonic() + 30

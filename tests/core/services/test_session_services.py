@@ -17,7 +17,7 @@ from core.errors import Conflict, NotFound, Refused
 from core.services import admin, patients, sessions
 from core.services.signals import decimate
 from core.storage.store import Store
-from core.types import InputFile
+from core.types import InputFile, Reading
 from tests.conftest import ROOT
 from tests.core.storage.handmade import NOW, day
 
@@ -89,10 +89,10 @@ def test_another_rate_or_map_is_a_further_analysis_of_the_same_session(store, tm
     path = tmp_path / "band.csv"
     path.write_text("foo\n" + "".join(f"{v:.5f}\n" for v in 32 + 0.1 * np.sin(t) + 0.001 * rng.normal(size=len(t))))
     file = [InputFile(path.name, str(path))]
-    first = sessions.analyse(store, file, "P-0042", now=NOW, sfreq=64.0)
+    first = sessions.analyse(store, file, "P-0042", now=NOW, reading=Reading(64.0))
     assert first["quality"]["channels"][0]["type"] == "misc"
     mapped = sessions.analyse(
-        store, file, "P-0042", now=NOW, sfreq=64.0, mapping={"foo": {"type": "temp", "unit": "°C"}}
+        store, file, "P-0042", now=NOW, reading=Reading(64.0, {"foo": {"type": "temp", "unit": "°C"}})
     )
     assert mapped["session"] == first["session"] and mapped["quality"]["channels"][0]["type"] == "temp"
     assert mapped["markers"]["skin_temperature"]["value"] == pytest.approx(32, abs=0.2)

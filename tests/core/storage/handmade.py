@@ -17,6 +17,7 @@ from core.types import (
     ModelInfo,
     Prediction,
     Quality,
+    Reading,
     Reason,
     Recording,
     Signal,
@@ -78,7 +79,7 @@ def put(
     with store.write() as tx:
         return analysis._store(
             tx, recording(at), [original], summary(values, **more), patient, now=NOW, started_at=None,
-            reading={"sfreq": None, "mapping": {}}, simulated=False, required=("eeg",), settings_used={"line_hz": 50.0},
+            reading=Reading(), simulated=False, required=("eeg",), settings_used={"line_hz": 50.0},
         )  # fmt: skip
 
 
