@@ -151,7 +151,8 @@ class Reading:
     ``sfreq`` is the rate in Hz of columns that have none; ``mapping`` gives a channel its type and unit; ``offsets``
     moves the clock of a file (by its label) by seconds; ``repairs`` names what is mended in a channel (see
     ``core.readers.repairs``); ``bad`` are channels that a person marked; ``ocular`` are the components of the eyes
-    to take out of the EEG: None for none, ``("auto",)`` for those that follow the EOG, else their numbers as text.
+    to take out of the EEG: None for none, ``("auto",)`` for those that follow the EOG, else their numbers as text;
+    ``marks`` are stretches that a person marked: (onset_s, duration_s, description).
     """
 
     sfreq: float | None = None
@@ -160,6 +161,7 @@ class Reading:
     repairs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     bad: tuple[str, ...] = ()
     ocular: tuple[str, ...] | None = None
+    marks: tuple[tuple[float, float, str], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values; what was not said is left out, but for rate and map."""
@@ -175,6 +177,8 @@ class Reading:
             said["bad"] = sorted(set(self.bad))
         if self.ocular is not None:
             said["ocular"] = list(self.ocular)
+        if self.marks:
+            said["marks"] = [[float(onset), float(length), str(text)] for onset, length, text in sorted(self.marks)]
         return said
 
     @classmethod
@@ -188,6 +192,7 @@ class Reading:
             repairs={k: tuple(v) for k, v in (said.get("repairs") or {}).items()},
             bad=tuple(said.get("bad") or ()),
             ocular=None if ocular is None else tuple(ocular),
+            marks=tuple((float(onset), float(length), str(text)) for onset, length, text in said.get("marks") or ()),
         )
 
     @property

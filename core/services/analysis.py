@@ -254,6 +254,7 @@ def _store(
         "pipeline": dict(settings_used),
         "pipeline_hash": summary.pipeline_hash,
         "reading_hash": reading.hash,
+        "reading": reading.as_dict(),
         "code_version": VERSION,
     }
     if session is None:

@@ -98,6 +98,7 @@ class AnalysisRecord:
     pipeline: dict
     pipeline_hash: str
     reading_hash: str
+    reading: dict | None
     code_version: str
 
     @property
@@ -167,6 +168,22 @@ class SeriesRecord:
     duration_s: float
     onset_s: bytes
     proba: bytes
+
+
+@dataclass(frozen=True)
+class MarkRecord:
+    """A row of ``mark``."""
+
+    id: int
+    kind: str
+    channel: str
+    onset_s: float | None
+    duration_s: float | None
+    text: str
+    who: str
+    created_at: datetime
+    undone_by: str | None
+    undone_at: datetime | None
 
 
 @dataclass(frozen=True)

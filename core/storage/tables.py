@@ -160,7 +160,10 @@ class RecordingRow(Base, table=True):
 
 
 class AnalysisRow(Base, table=True):
-    """One analysis of a session by one model (or none). ``newest`` marks the one that timelines show."""
+    """One analysis of a session by one model (or none). ``newest`` marks the one that timelines show.
+
+    ``reading`` says how the files were read and cleaned; it is unknown of analyses older than this column.
+    """
 
     __tablename__ = "analysis"
     __table_args__ = (
@@ -187,6 +190,7 @@ class AnalysisRow(Base, table=True):
     pipeline: dict = _of(JSON)
     pipeline_hash: str = _of(String(16))
     reading_hash: str = _of(String(16))
+    reading: dict | None = _of(JSON(none_as_null=True), nullable=True)
     code_version: str = _of(String(40))
     row_hash: str = _of(String(64))
 
@@ -237,6 +241,23 @@ class QualityRow(Base, table=True):
     types: list[dict] = _of(JSON)
     onset_s: bytes = _of(LargeBinary)
     usable: bytes = _of(LargeBinary)
+
+
+class MarkRow(Base, table=True):
+    """What a person marked on a session: a channel as bad, or a stretch with words; taken back, not deleted."""
+
+    __tablename__ = "mark"
+    id: int | None = _key()
+    session_id: int = _to("session", index=True)
+    kind: str = _of(String(16))
+    channel: str = _of(Text)
+    onset_s: float | None = _of(Double, nullable=True)
+    duration_s: float | None = _of(Double, nullable=True)
+    text: str = _of(Text)
+    who: str = _of(String(64))
+    created_at: datetime = _of(UtcTime)
+    undone_by: str | None = _of(String(64), nullable=True)
+    undone_at: datetime | None = _of(UtcTime, nullable=True)
 
 
 class InsightRow(Base, table=True):
@@ -414,6 +435,7 @@ analysis = _tables["analysis"]
 measure = _tables["measure"]
 window_series = _tables["window_series"]
 quality = _tables["quality"]
+mark = _tables["mark"]
 insight = _tables["insight"]
 insight_decision = _tables["insight_decision"]
 baseline = _tables["baseline"]
