@@ -1,9 +1,4 @@
-"""Reading apart: the readers run in a child process with limits, and only arrays and JSON come back.
-
-The child is a fresh interpreter (0.2 s for EDF, 0.6 s where MNE is needed) and no fork: it is safe under a server with
-threads, inside a worker of a pool and under Streamlit, whose ``__main__`` must not be run again. Where the platform has
-no ``resource`` module (Windows) memory is not capped and only the time limit holds.
-"""
+"""Reading apart: the readers run in a child process with limits, and only arrays and JSON come back."""
 
 from __future__ import annotations
 
@@ -12,12 +7,9 @@ import json
 import logging
 import math
 import os
-import re
-import secrets
 import signal
 import stat
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,9 +21,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from core.compute import watch_parent
 from core.errors import Refused, TooLarge
-from core.settings import MIN_DURATION_S, ROOT, settings
+from core.readers import child
+from core.settings import MIN_DURATION_S, settings
 from core.types import CHANNEL_TYPES, Annotation, InputFile, Notice, Reading, Recording, Signal, SourceFile
 
 MAX_FILES = 30
@@ -39,13 +31,11 @@ MAX_FILES = 30
 MEMORY_BYTES = 2 * 2**30
 CPU_S = 20
 WALL_S = 30.0
-OPEN_FILES = 64
 _CHUNK = 2**20
 _READ = "core.readers.session:read"
 _log = logging.getLogger(__name__)
 # one child a core; more wait
 _seats = threading.BoundedSemaphore(max(1, os.cpu_count() or 1))
-_CHILD = "import sys; sys.path[:0] = sys.argv[2:]; from core.readers.isolation import _child; _child(sys.argv[1])"
 
 
 def read(
@@ -153,7 +143,7 @@ def _run(entry: str, job: Mapping[str, Any], *, wall_s: float = WALL_S, paths: S
     ``paths`` are further folders to import from, for tests.
     """
     with _seats, _folder() as folder:
-        (folder / "job.json").write_text(json.dumps({**job, "entry": entry, "parent": os.getpid()}), encoding="utf-8")
+        (folder / "job.json").write_text(json.dumps({**job, "entry": entry}), encoding="utf-8")
         code = _wait(folder, wall_s, paths)
         outcome = folder / "out.json"
         if code is None:
@@ -194,42 +184,19 @@ def _folder() -> Iterator[Path]:
 
 def _wait(folder: Path, wall_s: float, paths: Sequence[str]) -> int | None:
     """The child's exit status; None when it had to be killed for time."""
-    with (folder / "said.txt").open("wb") as said:
-        child = subprocess.Popen(
-            [sys.executable, "-I", "-X", "utf8", "-c", _CHILD, str(folder), str(ROOT), *paths],
-            cwd=folder, env=_environment(folder), stdin=subprocess.DEVNULL, stdout=said, stderr=said,
-            start_new_session=True,
-        )  # fmt: skip
+    with child.started("core.readers.isolation:_child", folder, paths=paths) as process:
         try:
-            return child.wait(wall_s)
+            return process.wait(wall_s)
         except subprocess.TimeoutExpired:
             return None
-        finally:
-            # also what the child may have started; on a platform without process groups the child alone
-            try:
-                os.killpg(child.pid, signal.SIGKILL)
-            except (AttributeError, ProcessLookupError, PermissionError):
-                child.kill()
-            child.wait()
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    """Nothing of ours but what an interpreter cannot start without; libraries keep to one thread and this folder."""
-    needed = {k: os.environ[k] for k in ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH") if k in os.environ}
-    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
-    return {**needed, **one, "HOME": str(folder), "TMPDIR": str(folder), "MNE_DONTWRITE_HOME": "true",
-            "ARROW_DEFAULT_MEMORY_POOL": "system", "MNE_LOGGING_LEVEL": "ERROR"}  # fmt: skip
 
 
 def _failed(code: str, job: Mapping[str, Any], what: str, why: object, folder: Path) -> Refused:
     """A refusal with a reference number; the reason behind it goes to the log, without words of the file."""
     from core.readers.base import visible
 
-    reference = secrets.token_hex(2).upper()
-    said = folder / "said.txt"
-    tail = said.read_bytes()[-2000:].decode("utf-8", "replace").strip().splitlines()[-1:] if said.is_file() else []
-    place = re.search(r"^(\w+ at [\w.]+:\d+)$", tail[0]) if tail else None
-    _log.warning("%s ref %s: %s %s", code, reference, why, place[1] if place else "")
+    reference = child.reference()
+    _log.warning("%s ref %s: %s %s", code, reference, why, child.stumbled_at(folder))
     names = [visible(f[0]) for f in job.get("files", [])]
     where = names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "") if names else ""
     return Refused(
@@ -270,14 +237,14 @@ def _taken(told: Mapping[str, Any], folder: Path) -> Recording:
 
 
 # ---------------------------------------------------------------------------------------------------- the child
-def _child(folder: str) -> None:
-    """Limit this process, read, and leave arrays and JSON in ``folder``; runs in the child alone."""
-    _limit()
-    sys.excepthook = _place_only
+def _child(folder: str, parent: int) -> None:
+    """Limit this process, read, and leave arrays and JSON in ``folder``; runs in the child alone.
+
+    The clock that ends a hanging reader is the parent's.
+    """
+    child.limit(parent, memory=MEMORY_BYTES, cpu_s=CPU_S, file_bytes=MEMORY_BYTES)
     here = Path(folder)
     job = json.loads((here / "job.json").read_text(encoding="utf-8"))
-    # the clock that ends a hanging reader is the parent's
-    watch_parent(job["parent"])
     module, _, function = job["entry"].partition(":")
     try:
         import importlib
@@ -292,9 +259,7 @@ def _child(folder: str) -> None:
         told = {"refused": {**refused.as_dict(), "too_large": isinstance(refused, TooLarge)}}
     except (MemoryError, RecursionError) as limit:
         told = {"error": type(limit).__name__}
-    part = here / "out.part"
-    part.write_text(json.dumps(told), encoding="utf-8")
-    part.replace(here / "out.json")
+    child.left(here / "out.json", json.dumps(told).encode())
 
 
 def _left(recording: Recording, folder: Path) -> dict[str, Any]:
@@ -311,27 +276,3 @@ def _left(recording: Recording, folder: Path) -> dict[str, Any]:
         "format": recording.format,
         "notices": [[n.code, n.text] for n in recording.notices],
     }
-
-
-def _limit() -> None:
-    try:
-        import resource
-    except ImportError:
-        return
-    for what, much in (
-        ("RLIMIT_AS", MEMORY_BYTES), ("RLIMIT_CPU", CPU_S), ("RLIMIT_NOFILE", OPEN_FILES), ("RLIMIT_CORE", 0),
-        ("RLIMIT_FSIZE", MEMORY_BYTES),
-    ):  # fmt: skip
-        kind = getattr(resource, what, None)
-        if kind is not None:
-            _, hard = resource.getrlimit(kind)
-            much = much if hard == resource.RLIM_INFINITY else min(much, hard)
-            resource.setrlimit(kind, (much, much))
-
-
-def _place_only(kind: type[BaseException], _: BaseException, trace: Any) -> None:
-    """Say where an unforeseen error happened, not its text, which may quote the file."""
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "?:0"
-    sys.stderr.write(f"{kind.__name__} at {place}\n")

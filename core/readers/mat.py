@@ -28,10 +28,8 @@ def load(file: InputFile, names: Sequence[str]) -> dict[str, Any]:
     """Some variables of a MATLAB file; a structure as a dict, an array of structures as a dict of lists."""
     import pymatreader
 
-    with Path(file.path).open("rb") as stream:
-        start = stream.read(520)
     try:
-        (_check_hdf5 if HDF5_MAGIC in (start[:8], start[512:]) else check)(file)
+        (check_hdf5 if is_hdf5(file) else check)(file)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return pymatreader.read_mat(file.path, variable_names=names)
@@ -42,8 +40,15 @@ def load(file: InputFile, names: Sequence[str]) -> dict[str, Any]:
         raise _damaged(file) from broken
 
 
-def _check_hdf5(file: InputFile) -> None:
-    """Refuse a version 7.3 file that points out of itself, or holds more than may be unpacked."""
+def is_hdf5(file: InputFile) -> bool:
+    """Whether it is of version 7.3, whose header may lie before the HDF5 file."""
+    with Path(file.path).open("rb") as stream:
+        start = stream.read(520)
+    return HDF5_MAGIC in (start[:8], start[512:])
+
+
+def check_hdf5(file: InputFile, most: int = MAX_UNPACKED_BYTES) -> None:
+    """Refuse a version 7.3 file that points out of itself, or holds more than ``most`` bytes unpacked."""
     import h5py
 
     sizes = []
@@ -58,12 +63,15 @@ def _check_hdf5(file: InputFile) -> None:
         return None
 
     with h5py.File(file.path, "r") as store:
-        if store.visititems_links(points_away) or store.visititems(weigh) or sum(sizes) > MAX_UNPACKED_BYTES:
-            raise _damaged(file)
+        if store.visititems_links(points_away) or store.visititems(weigh):
+            raise refuse("E-MAT-LINK", file, "it points to other files or places, which is not followed.",
+                         "Ask for a file without links.")  # fmt: skip
+    if sum(sizes) > most:
+        raise refuse("E-SIZE", file, f"it holds more than {most / 10**9:.1f} GB unpacked.", "Save fewer variables.")
 
 
-def check(file: InputFile) -> None:
-    """Refuse a version 5 file whose tags do not fit into each other."""
+def check(file: InputFile, most: int = MAX_UNPACKED_BYTES) -> None:
+    """Refuse a version 5 file whose tags do not fit into each other, or that holds more than ``most`` bytes."""
     data = Path(file.path).read_bytes()
     if len(data) < 136 or data[126:128] not in (b"IM", b"MI") or not data.startswith(b"MATLAB"):
         raise _damaged(file)
@@ -76,14 +84,14 @@ def check(file: InputFile) -> None:
                 packed = data[start : start + size]
                 head = zlib.decompressobj().decompress(packed, 8)
                 # what the array says of its own size is enough to leave a bomb packed
-                if len(head) < 8 or struct.unpack_from(order + "I", head, 4)[0] > MAX_UNPACKED_BYTES - unpacked:
+                if len(head) < 8 or struct.unpack_from(order + "I", head, 4)[0] > most - unpacked:
                     raise _damaged(file)
                 inflate = zlib.decompressobj()
-                inner = inflate.decompress(packed, MAX_UNPACKED_BYTES - unpacked + 1)
+                inner = inflate.decompress(packed, most - unpacked + 1)
             except zlib.error as broken:
                 raise _damaged(file) from broken
             unpacked += len(inner)
-            if unpacked > MAX_UNPACKED_BYTES or not inflate.eof:
+            if unpacked > most or not inflate.eof:
                 raise _damaged(file)
             kind, size, start, _ = _tag(inner, 0, len(inner), order, file)
             if kind == _MATRIX:

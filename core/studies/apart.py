@@ -7,14 +7,9 @@ leaves is unpickled.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
-import secrets
-import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Refused, TooLarge
-from core.settings import ROOT
+from core.readers import child
 from core.types import InputFile, Notice, Recording
 
 FILE_BYTES = 4 * 2**30
@@ -32,7 +27,6 @@ WALL_S = 600.0
 AHEAD = 8
 _PART_BYTES = 2**30
 _POLL_S = 0.01
-_CHILD = "import sys; sys.path.insert(0, sys.argv[2]); from core.studies.apart import child; child(sys.argv[1])"
 # what a child function yields: the number of a trial, and its recording or why there is none
 Part = tuple[int, "Recording | Refused"]
 _TOLD = 50 * 10**6
@@ -107,20 +101,8 @@ def _run(entry: str, files: Sequence[InputFile], job: Mapping[str, Any]) -> Iter
         folder = Path(temporary)
         told = {"entry": entry, "files": [[f.name, f.path] for f in files], "job": dict(job)}
         (folder / "job.json").write_text(json.dumps(told), encoding="utf-8")
-        with (folder / "said.txt").open("wb") as said:
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-X", "utf8", "-c", _CHILD, str(folder), str(ROOT)],
-                cwd=folder, env=_environment(folder), stdin=subprocess.DEVNULL, stdout=said, stderr=said,
-                start_new_session=True,
-            )  # fmt: skip
-        try:
+        with child.started("core.studies.apart:_child", folder) as process:
             yield from _parts(process, folder, name)
-        finally:
-            with contextlib.suppress(AttributeError, ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            if process.poll() is None:
-                process.kill()
-            process.wait()
 
 
 def _parts(process: subprocess.Popen, folder: Path, name: str) -> Iterator[Part]:
@@ -178,24 +160,16 @@ def _taken(told: Mapping[str, Any], path: Path) -> Any:
 def _failure(code: str, name: str, what: str) -> Refused:
     from core.readers.base import visible
 
-    reference = secrets.token_hex(2).upper()
-    return Refused(code, what, visible(name), f"Download or export it again; if that does not help, quote {reference}.")
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    """Nothing of ours but what an interpreter cannot start without."""
-    needed = {k: os.environ[k] for k in ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH") if k in os.environ}
-    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
-    return {**needed, **one, "HOME": str(folder), "TMPDIR": str(folder), "MNE_DONTWRITE_HOME": "true",
-            "ARROW_DEFAULT_MEMORY_POOL": "system", "MNE_LOGGING_LEVEL": "ERROR"}  # fmt: skip
+    again = f"Download or export it again; if that does not help, quote {child.reference()}."
+    return Refused(code, what, visible(name), again)
 
 
 # ---------------------------------------------------------------------------------------------------- the child
-def child(folder: str) -> None:
+def _child(folder: str, parent: int) -> None:
     """Limit this process and leave trial after trial in ``folder``; runs in the child alone."""
     import importlib
 
-    _limit()
+    child.limit(parent, memory=MEMORY_BYTES, cpu_s=int(WALL_S), file_bytes=_PART_BYTES)
     here = Path(folder)
     told = json.loads((here / "job.json").read_text(encoding="utf-8"))
     module, _, function = told["entry"].partition(":")
@@ -203,7 +177,7 @@ def child(folder: str) -> None:
     try:
         parts = getattr(importlib.import_module(module), function)([InputFile(*f) for f in told["files"]], told["job"])
         if told["job"].get("ask"):
-            _write(here / "0.json", json.dumps({"trial": 0, "plain": parts}).encode())
+            child.left(here / "0.json", json.dumps({"trial": 0, "plain": parts}).encode())
             parts = ()
         for number, (trial, found) in enumerate(p for p in parts if p[0] >= told["job"].get("first", 0)):
             while sum(1 for _ in here.glob("*.npz")) >= AHEAD:
@@ -213,7 +187,7 @@ def child(folder: str) -> None:
         end = {"refused": refused.as_dict()}
     except (MemoryError, RecursionError):
         end = {"memory": True}
-    _write(here / "last.json", json.dumps(end).encode())
+    child.left(here / "last.json", json.dumps(end).encode())
 
 
 def _leave(here: Path, number: int, trial: int, found: Recording | Refused) -> None:
@@ -225,28 +199,6 @@ def _leave(here: Path, number: int, trial: int, found: Recording | Refused) -> N
     else:
         body = io.BytesIO()
         npz.write(found, body)
-        _write(here / f"{number}.npz", body.getvalue())
+        child.left(here / f"{number}.npz", body.getvalue())
         said |= {"format": found.format, "notices": [[n.code, n.text] for n in found.notices]}
-    _write(here / f"{number}.json", json.dumps(said).encode())
-
-
-def _write(path: Path, body: bytes) -> None:
-    part = path.with_suffix(".part")
-    part.write_bytes(body)
-    part.replace(path)
-
-
-def _limit() -> None:
-    try:
-        import resource
-    except ImportError:
-        return
-    for what, much in (
-        ("RLIMIT_AS", MEMORY_BYTES), ("RLIMIT_CPU", int(WALL_S)), ("RLIMIT_NOFILE", 64), ("RLIMIT_CORE", 0),
-        ("RLIMIT_FSIZE", _PART_BYTES),
-    ):  # fmt: skip
-        kind = getattr(resource, what, None)
-        if kind is not None:
-            _, hard = resource.getrlimit(kind)
-            much = much if hard == resource.RLIM_INFINITY else min(much, hard)
-            resource.setrlimit(kind, (much, much))
+    child.left(here / f"{number}.json", json.dumps(said).encode())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,20 +22,15 @@ MAX_UNPACKED_BYTES = 4 * 2**30
 
 def load(file: InputFile, names: tuple[str, ...]) -> Mapping[str, Any]:
     """Some variables of a file. Those of version 7.3 are opened when they are looked at, one at a time."""
-    path = Path(file.path)
-    with path.open("rb") as stream:
-        start = stream.read(520)
-    if mat.HDF5_MAGIC in (start[:8], start[512:]):
+    if mat.is_hdf5(file):
         return _hdf5(file, names)
-    # this process is one import's own: its walk has the limit of an import
-    mat.MAX_UNPACKED_BYTES = MAX_UNPACKED_BYTES
-    mat.check(file)
+    mat.check(file, MAX_UNPACKED_BYTES)
     from scipy.io import loadmat
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            found = loadmat(str(path), variable_names=list(names), squeeze_me=False, struct_as_record=True)
+            found = loadmat(file.path, variable_names=list(names), squeeze_me=False, struct_as_record=True)
         except (ValueError, TypeError, LookupError, OSError, AttributeError, NotImplementedError) as broken:
             raise damaged(file) from broken
     return {name: _plain(found[name]) for name in names if name in found}
@@ -61,26 +55,11 @@ def _plain(x: Any) -> Any:
 def _hdf5(file: InputFile, names: tuple[str, ...]) -> dict[str, Any]:
     import h5py
 
-    sizes = []
-
-    def points_away(_: str, link: Any) -> bool | None:
-        return None if isinstance(link, h5py.HardLink) else True
-
-    def weigh(_: str, item: Any) -> bool | None:
-        if isinstance(item, h5py.Dataset):
-            sizes.append(item.nbytes)
-            return True if item.external or item.is_virtual else None
-        return None
-
     try:
+        mat.check_hdf5(file, MAX_UNPACKED_BYTES)
         store = h5py.File(file.path, "r")
-        if store.visititems_links(points_away) or store.visititems(weigh):
-            raise refuse("E-MAT-LINK", file, "it points to other files or places, which is not followed.", "Ask for a "
-                         "file without links.")  # fmt: skip
     except (OSError, RuntimeError, KeyError, ValueError) as broken:
         raise damaged(file) from broken
-    if sum(sizes) > MAX_UNPACKED_BYTES:
-        raise refuse("E-SIZE", file, f"it holds more than {MAX_UNPACKED_BYTES // 2**30} GiB.", "Split it.")
     return {name: _Lazy(store, store[name], 0) for name in names if name in store}
 
 
