@@ -381,6 +381,98 @@ class JobRow(Base, table=True):
     log: list[str] = _of(JSON)
 
 
+class ExperimentRow(Base, table=True):
+    """One experiment. The seven of its key and the hash of everything else that it hangs on make it unique."""
+
+    __tablename__ = "experiment"
+    __table_args__ = (
+        UniqueConstraint(
+            "study", "target", "inputs", "model", "fusion", "split", "seed", "config_hash", name="uq_experiment_key"
+        ),
+    )
+    id: int | None = _key()
+    study: str = _of(String(64))
+    target: str = _of(String(40))
+    inputs: str = _of(String(80))
+    model: str = _of(String(40))
+    fusion: str = _of(String(16))
+    split: str = _of(String(24))
+    seed: int = _of(Integer)
+    config: dict = _of(JSON)
+    config_hash: str = _of(String(16))
+    state: str = _of(String(16))
+    created_at: datetime = _of(UtcTime)
+    updated_at: datetime = _of(UtcTime)
+    who: str = _of(String(64))
+    code_version: str = _of(String(40))
+    n_folds: int = _of(Integer)
+    summary: dict | None = _of(JSON(none_as_null=True), nullable=True)
+
+
+class FoldRow(Base, table=True):
+    """One fold of an experiment as it finished: what was fitted beside the model, or why it failed."""
+
+    __tablename__ = "fold"
+    __table_args__ = (UniqueConstraint("experiment_id", "number"),)
+    id: int | None = _key()
+    experiment_id: int = _to("experiment")
+    number: int = _of(Integer)
+    name: str = _of(String(80))
+    seconds: float = _of(Double)
+    result: dict = _of(JSON)
+    error: dict | None = _of(JSON(none_as_null=True), nullable=True)
+    finished_at: datetime = _of(UtcTime)
+
+
+class OofPredictionRow(Base, table=True):
+    """What a fold predicted of the windows that its model had not seen, as npy bytes: rows and probabilities."""
+
+    __tablename__ = "oof_prediction"
+    id: int | None = _key()
+    fold_id: int = Field(
+        sa_type=Integer, sa_column_args=[ForeignKey("fold.id", ondelete="CASCADE")], unique=True, nullable=False
+    )
+    rows: bytes = _of(LargeBinary)
+    raw: bytes = _of(LargeBinary)
+    p: bytes = _of(LargeBinary)
+
+
+class LeakAuditRow(Base, table=True):
+    """A leak audit or another check of validity of one pipeline on one study: what was asked and what came out."""
+
+    __tablename__ = "leak_audit"
+    __table_args__ = (
+        UniqueConstraint("kind", "study", "target", "inputs", "model", "seed", "config_hash", name="uq_leak_audit_key"),
+    )
+    id: int | None = _key()
+    kind: str = _of(String(24))
+    study: str = _of(String(64))
+    target: str = _of(String(40))
+    inputs: str = _of(String(80))
+    model: str = _of(String(40))
+    seed: int = _of(Integer)
+    config: dict = _of(JSON)
+    config_hash: str = _of(String(16))
+    created_at: datetime = _of(UtcTime)
+    who: str = _of(String(64))
+    code_version: str = _of(String(40))
+    result: dict = _of(JSON)
+
+
+class ModelDecisionRow(Base, table=True):
+    """That somebody approved or retired a version of a model, and why; the newest counts."""
+
+    __tablename__ = "model_decision"
+    __table_args__ = (Index("ix_model_decision_name", "name", "version"),)
+    id: int | None = _key()
+    name: str = _of(String(80))
+    version: str = _of(String(80))
+    state: str = _of(String(16))
+    why: str = _of(Text)
+    who: str = _of(String(64))
+    at: datetime = _of(UtcTime)
+
+
 class DeviceProfileRow(Base, table=True):
     """A channel map under a name."""
 
@@ -443,5 +535,10 @@ event = _tables["event"]
 self_report = _tables["self_report"]
 job = _tables["job"]
 device_profile = _tables["device_profile"]
+experiment = _tables["experiment"]
+fold = _tables["fold"]
+oof_prediction = _tables["oof_prediction"]
+leak_audit = _tables["leak_audit"]
+model_decision = _tables["model_decision"]
 audit = _tables["audit"]
 export = _tables["export"]
