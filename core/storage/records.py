@@ -306,3 +306,72 @@ class ExportRecord:
     who: str
     created_at: datetime
     filters: dict
+
+
+@dataclass(frozen=True)
+class ExperimentRecord:
+    """A row of ``experiment``."""
+
+    id: int
+    study: str
+    target: str
+    inputs: str
+    model: str
+    fusion: str
+    split: str
+    seed: int
+    config: dict
+    config_hash: str
+    state: str
+    created_at: datetime
+    updated_at: datetime
+    who: str
+    code_version: str
+    n_folds: int
+    summary: dict | None
+
+
+@dataclass(frozen=True)
+class FoldRecord:
+    """A row of ``fold`` with its out-of-fold predictions as npy bytes, None where the fold failed."""
+
+    number: int
+    name: str
+    seconds: float
+    result: dict
+    error: dict | None
+    finished_at: datetime
+    rows: bytes | None
+    raw: bytes | None
+    p: bytes | None
+
+
+@dataclass(frozen=True)
+class AuditResultRecord:
+    """A row of ``leak_audit``."""
+
+    id: int
+    kind: str
+    study: str
+    target: str
+    inputs: str
+    model: str
+    seed: int
+    config: dict
+    config_hash: str
+    created_at: datetime
+    who: str
+    code_version: str
+    result: dict
+
+
+@dataclass(frozen=True)
+class ModelDecisionRecord:
+    """A row of ``model_decision``."""
+
+    name: str
+    version: str
+    state: str
+    why: str
+    who: str
+    at: datetime
