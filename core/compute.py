@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 
@@ -19,6 +19,18 @@ THREAD_VARIABLES = (
 )  # fmt: skip
 # how often a child looks whether its parent is still there, s
 WATCH_S = 1.0
+# how far a piece of work has come, 0-1, and what it does now
+Progress = Callable[[float, str], None]
+
+
+def part(progress: Progress | None, first: float, last: float) -> Progress:
+    """The progress of a part of the work: its 0 to 1 lies between two shares of the whole; of nobody asked, nothing."""
+
+    def report(share: float, words: str) -> None:
+        if progress is not None:
+            progress(first + share * (last - first), words)
+
+    return report
 
 
 def one_thread() -> None:

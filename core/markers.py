@@ -15,9 +15,10 @@ from functools import cached_property
 import numpy as np
 from scipy import special
 
+from core.compute import Progress, part
 from core.dsp import beats, grid, slow, spectral
 from core.dsp.montage import canonical
-from core.settings import BANDS, FRONTAL_PAIRS, MEASURE_UNITS
+from core.settings import BANDS, FRONTAL_PAIRS, MEASURE_NAMES, MEASURE_UNITS
 from core.types import Grade, Measure, Pipeline, Quality, Reason, Recording, Signal
 
 SEED, RESAMPLES = 20, 1000
@@ -134,15 +135,18 @@ class Material:
         return plan.freqs, spectral.power(spectral.spectra(np.asarray(signal.data), plan))
 
 
-def compute(filtered: Recording, quality: Quality, pipeline: Pipeline) -> tuple[Measure, ...]:
+def compute(
+    filtered: Recording, quality: Quality, pipeline: Pipeline, progress: Progress | None = None
+) -> tuple[Measure, ...]:
     """Every marker whose signal type was recorded, in the order of MARKERS: a value or the reason there is none."""
     material = Material(filtered, quality, pipeline)
     out = []
-    for name, (type_, function) in MARKERS.items():
+    for i, (name, (type_, function)) in enumerate(MARKERS.items()):
         if type_ == "ecg" and not filtered.of_type("ecg"):
             type_ = "rr"
         if type_ not in filtered.types:
             continue
+        part(progress, 0.0, 1.0)(i / len(MARKERS), f"Computing {MEASURE_NAMES[name].lower()}")
         found = _trusted(type_, quality) or function(material)
         unit = MEASURE_UNITS[name]
         if isinstance(found, Reason):
@@ -341,8 +345,8 @@ def _scr_rate(m: Material) -> Found | Reason:
     minutes = m.usable_s("eda") / 60
     if minutes < SCR_S / 60:
         return Reason.TOO_FEW
-    peak_s, _ = slow.skin_responses(np.asarray(signals[0].data), signals[0].sfreq)
-    n = int(m.inside("eda", signals[0].onset_s + peak_s).sum())
+    found = slow.skin_responses(np.asarray(signals[0].data), signals[0].sfreq)
+    n = int(m.inside("eda", signals[0].onset_s + found.peak_s).sum())
     if n == 0:
         return Reason.NO_PEAKS
     low, high = special.gammaincinv(n, 0.025), special.gammaincinv(n + 1, 0.975)

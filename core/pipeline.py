@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from core import aggregate, features, markers, preprocess, quality, states, windows
+from core.compute import Progress, part
 from core.models.bundle import Bundle
 from core.settings import settings
 from core.types import Grade, Measure, Pipeline, Prediction, Quality, Reason, Recording, Summary, Windows
@@ -82,6 +83,7 @@ def analyse(
     pipeline: Pipeline | None = None,
     *,
     without: Reason = Reason.MISSING_CHANNEL,
+    progress: Progress | None = None,
 ) -> Summary:
     """Judge a recording and compute every measure that can be had of it.
 
@@ -97,9 +99,12 @@ def analyse(
         nothing at all could be computed. Markers of other, usable signals stay in either case.
     """
     pipeline = site_pipeline(bundle.pipeline if bundle else pipeline)
+    say = part(progress, 0.0, 1.0)
+    say(0.0, "Judging quality")
     verdict = quality.assess(recording, pipeline)
+    say(0.3, "Filtering")
     clean = preprocess.filtered(recording, pipeline)
-    found = list(markers.compute(clean, verdict, pipeline))
+    found = list(markers.compute(clean, verdict, pipeline, part(progress, 0.4, 0.7)))
 
     required = tuple(bundle.required) if bundle else None
     prediction: Prediction | None = None
@@ -107,6 +112,7 @@ def analyse(
     if bundle is not None and verdict.grade(required) is Grade.POOR:
         reason = Reason.LOW_QUALITY
     elif bundle is not None:
+        say(0.7, "Computing windows and features, and what the model says of them")
         try:
             prediction = _predict(recording, clean, verdict, pipeline, bundle)
         except preprocess.NoBaseline:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from core.compute import Progress, part
 from core.errors import NotFound, Refused
 from core.services import detection, pseudonyms, stored
 from core.services.changes import restore
@@ -20,8 +21,6 @@ from core.storage.blobs import sha256
 from core.storage.records import SessionRecord, label
 from core.storage.store import Store, Transaction
 from core.types import InputFile, Measure, Notice, Reading, Reason, Recording, Summary
-
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
@@ -186,10 +185,10 @@ def _analyse(
             originals[0].name,
             "Record at least 5 s.",
         )
-    _say(progress, 0.3, "Judging quality and computing measures")
+    _say(progress, 0.3, "Choosing a model")
     chosen = bundles.choose(recording, model)
     without = Reason.MISSING_CHANNEL if chosen or bundles.available() else Reason.NO_MODEL
-    summary = pipeline.analyse(recording, chosen, without=without)
+    summary = pipeline.analyse(recording, chosen, without=without, progress=part(progress, 0.35, 0.8))
     _say(progress, 0.8, "Keeping the original files")
     for file in originals:
         store.blobs.keep(file.path, file.sha256)

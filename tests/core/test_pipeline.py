@@ -54,6 +54,15 @@ def test_the_settings_are_the_models_own_and_windows_are_labelled_by_its_own_cut
     assert found.measure("valence").label == "High" and found.measure("arousal").label == "Low"
 
 
+def test_progress_rises_step_by_step_and_names_each_marker():
+    said = []
+    pipeline.analyse(recording(30), Told(), progress=lambda share, words: said.append((share, words)))
+    shares, words = [s for s, _ in said], [w for _, w in said]
+    assert shares == sorted(shares) and shares[0] == 0.0 and shares[-1] < 1.0
+    assert len(set(shares)) == len(shares) and "Computing heart rate" in words
+    assert words.index("Judging quality") < words.index("Filtering") < words.index("Computing heart rate")
+
+
 def test_the_mains_frequency_is_the_sites_and_not_the_models(monkeypatch):
     from core.settings import settings
 
