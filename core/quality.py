@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
+from scipy import ndimage
 
 from core.dsp import beats, grid, spectral
 from core.dsp.filters import bandpass, fill_gaps, highpass, longer_than, lowpass, notch
 from core.dsp.montage import neighbours
-from core.types import BadSpan, Grade, Pipeline, Quality, Recording, Signal, SignalQuality, TypeQuality
+from core.types import BadSpan, BeatCount, Grade, Pipeline, Quality, Recording, Signal, SignalQuality, TypeQuality
 
 # --- windows are judged after this high-pass, Hz (EPOC raw data carries an offset of 4200 µV)
 HIGHPASS_HZ = 0.5
@@ -49,7 +50,9 @@ ECG_EDGE_S = 0.5  # own: beats cut by the ends are not held against either detec
 ECG_MV_ABOVE = 50.0  # own: no heart reaches 50 mV at the skin
 # --- other types (own; sources beside them)
 EDA_LOWEST_US = 0.05  # below it the electrode has no contact (stress.md, pitfalls)
-EDA_JUMP_US, EDA_JUMP_S = 0.5, 0.25  # stress.md: contact jumps at 4 Hz
+# a contact that is lost or made (stress.md: jumps over 0.5 µS a sample at 4 Hz): skin gives a response up to this fast
+# (NeuroKit2 simulates 1 µS in 0.25 s), but never takes it back so fast
+EDA_RISE_US, EDA_FALL_US, EDA_JUMP_S = 1.5, 0.5, 0.25
 EDA_FLAT_RUN_S = 10.0
 TEMP_RANGE_C = (15.0, 45.0)
 ACC_RANGE_G = 16.0
@@ -59,7 +62,7 @@ RAIL_RUN_S = 0.1
 # the median one; on 27 wrists 59-96 % of the windows do so, of white noise 18 %, of brown noise 43 %
 PULSE_COVER, PULSE_LIKENESS = 0.2, 0.6
 
-_BLOCKING = ("gap", "flat", "rail")
+_BLOCKING = ("gap", "flat", "rail", "marked")
 _OTHERS = ("amplitude", "jump", "line", "muscle")
 _WORDS = {
     "gap": "has gaps",
@@ -79,6 +82,7 @@ _WORDS = {
     "agreement": "has beats on which two detectors disagree",
     "rate": "has a heart rate outside 30-220 /min",
     "microvolts": "has values above 50: is it in µV?",
+    "marked": "is marked as bad",
     "low": "is below 0.05 µS: no contact",
     "range": "is outside the plausible range",
 }
@@ -95,6 +99,8 @@ class _Verdict:
     whole: list[str] = field(default_factory=list)  # flags of the whole channel, not of windows
     bad: bool = False
     grade: Grade = Grade.GOOD  # ECG only
+    beats: BeatCount | None = None
+    pulses: np.ndarray = field(default_factory=lambda: np.empty(0))  # of a PPG, s from its start
 
     def mark(self, reason: str, windows: np.ndarray) -> None:
         if windows.any():
@@ -129,6 +135,7 @@ def assess(recording: Recording, pipeline: Pipeline) -> Quality:
     share of windows without a gap, and graded nowhere.
     """
     onset_s = grid.onsets(recording.duration_s, pipeline.window_s, pipeline.step_s)
+    recording = _marked(recording)
     judged: dict[str, list[_Verdict]] = {}
     types: list[TypeQuality] = []
     for type_ in recording.types:
@@ -144,6 +151,14 @@ def assess(recording: Recording, pipeline: Pipeline) -> Quality:
 # --- shared steps
 
 
+def _marked(recording: Recording) -> Recording:
+    """Each signal with the stretches annotated ``BAD_...`` (any case, as in MNE) as marked by a person."""
+    spans = tuple((a.onset_s, a.onset_s + a.duration_s) for a in recording.annotations if a.bad and a.duration_s > 0)
+    if not spans:
+        return recording
+    return replace(recording, signals=tuple(replace(s, marked=(*s.marked, *spans)) for s in recording.signals))
+
+
 def _start(signal: Signal, onset_s: np.ndarray, pipeline: Pipeline) -> tuple[_Verdict, _Cut]:
     """Gaps and missing samples: what is asked of every channel."""
     data = np.asarray(signal.data)
@@ -154,6 +169,8 @@ def _start(signal: Signal, onset_s: np.ndarray, pipeline: Pipeline) -> tuple[_Ve
     part = _Cut(filled, gap, start[at], n, at)
     missing = float(1 - np.isfinite(data).mean()) if len(data) else 1.0
     verdict = _Verdict(signal, covered, missing)
+    for begin, end in signal.marked:
+        verdict.mark("marked", covered & (onset_s < end) & (onset_s + pipeline.window_s > begin))
     if len(at):
         verdict.mark("gap", _spread(grid.count_in(gap, part.start, n) > 0, part, verdict))
     if missing > MISSING_SHARE:
@@ -216,9 +233,8 @@ def _signal_quality(verdict: _Verdict, onset_s: np.ndarray, window_s: float) -> 
         s = verdict.signal
         spans += [BadSpan(s.onset_s, s.duration_s, reason) for reason in verdict.whole]
     flags = tuple(dict.fromkeys([*verdict.flags, *verdict.whole]))
-    return SignalQuality(
-        verdict.signal.name, verdict.signal.type, usable, flags, verdict.bad, tuple(sorted(spans, key=_span_key))
-    )
+    ordered = tuple(sorted(spans, key=_span_key))
+    return SignalQuality(verdict.signal.name, verdict.signal.type, usable, flags, verdict.bad, ordered, verdict.beats)
 
 
 def _span_key(span: BadSpan) -> tuple[float, str]:
@@ -468,6 +484,7 @@ def _ecg_lead(signal: Signal, onset_s: np.ndarray, pipeline: Pipeline) -> tuple[
     alike = beats.likeness(x, found, signal.sfreq)
     _beat_windows(verdict, part, found, alike)
     usable = verdict.covered & ~verdict.any_of([*_BLOCKING, "no_beats", "shape"])
+    verdict.beats = _count(verdict, found, usable, onset_s, pipeline)
     measured = {
         "intervals": float(beats.plausible(found).mean()) if len(found) > 1 else 0.0,
         "agreement": _agreement(x, found, signal),
@@ -492,6 +509,13 @@ def _ecg_lead(signal: Signal, onset_s: np.ndarray, pipeline: Pipeline) -> tuple[
     if grade is Grade.POOR:
         verdict.bad = True
     return verdict, usable
+
+
+def _count(
+    verdict: _Verdict, found: np.ndarray, usable: np.ndarray, onset_s: np.ndarray, pipeline: Pipeline
+) -> BeatCount:
+    """The beats found in a channel; those outside its usable windows are left out."""
+    return beats.count(found, grid.inside(verdict.signal.onset_s + found, onset_s, pipeline.window_s, usable))
 
 
 def _beat_windows(verdict: _Verdict, part: _Cut, found: np.ndarray, alike: np.ndarray) -> None:
@@ -568,6 +592,9 @@ def _generic(signal: Signal, onset_s: np.ndarray, pipeline: Pipeline) -> _Verdic
         verdict.mark("flat", verdict.covered.copy())
     share = _share(verdict.any_of(list(verdict.flags)), verdict.covered)
     verdict.bad = verdict.bad or _share(verdict.any_of(_BLOCKING), verdict.covered) > BLOCKED_SHARE or share >= 1.0
+    if len(verdict.pulses):
+        usable = verdict.covered & ~verdict.any_of(list(verdict.flags))
+        verdict.beats = _count(verdict, verdict.pulses, usable, onset_s, pipeline)
     return verdict
 
 
@@ -576,7 +603,9 @@ def _eda(verdict: _Verdict, part: _Cut) -> None:
     verdict.mark("low", _spread(np.median(part.windows(part.filled), axis=1) < EDA_LOWEST_US, part, verdict))
     lag = max(1, round(EDA_JUMP_S * sfreq))
     if len(part.filled) > lag:
-        jumps = np.abs(part.filled[lag:] - part.filled[:-lag]) > EDA_JUMP_US * max(1.0, lag / (EDA_JUMP_S * sfreq))
+        level = ndimage.uniform_filter1d(part.filled, lag)  # noise is no contact
+        steps = (level[lag:] - level[:-lag]) / max(1.0, lag / (EDA_JUMP_S * sfreq))
+        jumps = (steps > EDA_RISE_US) | (steps < -EDA_FALL_US)
         verdict.mark("jump", _spread(grid.count_in(jumps, part.start, max(part.n - lag, 1)) > 0, part, verdict))
 
 
@@ -584,7 +613,7 @@ def _ppg(verdict: _Verdict, part: _Cut) -> None:
     """Flag windows without plausible pulses that look alike."""
     x = np.where(part.gap, np.nan, part.filled)
     sfreq = verdict.signal.sfreq
-    found = beats.detect_pulses(x, sfreq)
+    found = verdict.pulses = beats.detect_pulses(x, sfreq)
     held = np.zeros(len(x), dtype=bool)
     if len(found) > 1:
         alike = beats.likeness(beats.pulse_wave(x, sfreq), found, sfreq, beats.PULSE_HALF_S) >= PULSE_LIKENESS

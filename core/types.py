@@ -87,13 +87,20 @@ class Annotation:
     duration_s: float
     description: str
 
+    @property
+    def bad(self) -> bool:
+        """Whether it says that its stretch is not usable: ``BAD`` or ``BAD_...`` in any case, as MNE has it."""
+        said = self.description.strip().lower()
+        return said == "bad" or said.startswith("bad_")
+
 
 @dataclass(frozen=True)
 class Signal:
     """One channel at its own rate.
 
     ``data`` has shape (n_times,), float32 or float64, in ``unit``; NaN marks a missing sample.
-    ``onset_s`` is where the first sample lies on the recording's clock.
+    ``onset_s`` is where the first sample lies on the recording's clock. ``marked`` are the stretches (from, to) in s
+    that a person marked as bad, without end for the whole channel.
     """
 
     name: str
@@ -102,6 +109,7 @@ class Signal:
     sfreq: float
     data: np.ndarray
     onset_s: float = 0.0
+    marked: tuple[tuple[float, float], ...] = ()
 
     @property
     def duration_s(self) -> float:
@@ -111,6 +119,39 @@ class Signal:
     @property
     def end_s(self) -> float:
         """Where the signal ends on the recording's clock."""
+        return self.onset_s + self.duration_s
+
+
+@dataclass(frozen=True)
+class Part:
+    """The files of one recorder within a recording: one EDF, a BrainVision triplet, the files of one wrist-band.
+
+    ``files`` are labels, ``started_at`` is what its own clock says, ``onset_s`` where it starts on the recording's clock
+    after ``offset_s`` seconds were added by a person. ``marks`` counts annotations it shares with the first part;
+    they lie ``late_s`` later in it, and its clock gains ``drift_ppm`` on the first one's. ``problem`` and ``repairs`` say
+    why it could not be read and what may mend it.
+    """
+
+    files: tuple[str, ...]
+    format: str
+    started_at: datetime | None
+    onset_s: float
+    duration_s: float
+    offset_s: float = 0.0
+    marks: int = 0
+    late_s: float | None = None
+    drift_ppm: float | None = None
+    problem: str = ""
+    repairs: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What a person calls it by: its first file."""
+        return self.files[0]
+
+    @property
+    def end_s(self) -> float:
+        """Where it ends on the recording's clock."""
         return self.onset_s + self.duration_s
 
 
@@ -127,6 +168,7 @@ class Recording:
     files: tuple[SourceFile, ...] = ()
     format: str = ""
     notices: tuple[Notice, ...] = ()
+    parts: tuple[Part, ...] = ()
 
     def of_type(self, *types: str) -> tuple[Signal, ...]:
         """The signals of one or more channel types, in file order."""
@@ -212,8 +254,17 @@ class BadSpan:
 
 
 @dataclass(frozen=True)
+class BeatCount:
+    """Beats or pulses of one channel: how many were found, and how many of them were corrected and left out."""
+
+    found: int
+    corrected: int
+    left_out: int
+
+
+@dataclass(frozen=True)
 class SignalQuality:
-    """One channel's verdict: share of usable windows (0-1), flags found, whether it is left out."""
+    """One channel's verdict: share of usable windows (0-1), flags found, whether it is left out; its beats if any."""
 
     name: str
     type: str
@@ -221,6 +272,7 @@ class SignalQuality:
     flags: tuple[str, ...]
     bad: bool
     spans: tuple[BadSpan, ...] = ()
+    beats: BeatCount | None = None
 
 
 @dataclass(frozen=True)

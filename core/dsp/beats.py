@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage, signal
 
 from core.dsp.filters import bandpass, fill_gaps, runs
-from core.types import Quality, Signal
+from core.types import BeatCount, Quality, Signal
 
 # a stretch without a gap shorter than this is not searched, s
 SHORTEST_STRETCH_S = 2.0
@@ -253,6 +253,53 @@ def plausible(beats_s: np.ndarray) -> np.ndarray:
     """Which intervals between neighbouring beats lie in 300-2000 ms, shape (n_beats - 1,)."""
     rr_ms = np.diff(beats_s) * 1000.0
     return (rr_ms >= RR_MS[0]) & (rr_ms <= RR_MS[1])
+
+
+# what becomes of a beat
+NORMAL, CORRECTED, LEFT_OUT = 0, 1, 2
+
+
+def kinds(beats_s: np.ndarray, trusted: np.ndarray | None = None) -> np.ndarray:
+    """What becomes of each beat: NORMAL, CORRECTED or LEFT_OUT, shape (n_beats,).
+
+    Parameters
+    ----------
+    beats_s : ndarray, shape (n_beats,)
+        Increasing times in seconds.
+    trusted : ndarray of bool, shape (n_beats,), optional
+        Beats in a usable stretch; all others are left out.
+
+    Notes
+    -----
+    Of intervals in a row that ``clean_rr`` rejects, the beats between them are what is wrong: an early beat has one
+    interval too short before and one too long after it. A lone interval that is plausible is the late beat at its
+    end; a lone one that is not is a gap, and no beat's fault. A beat whose intervals lie in 300-2000 ms is corrected:
+    rate and variability go without its intervals, and the spectrum of the rhythm bridges them. A beat that makes an
+    interval outside of that is no beat, and left out.
+
+    Examples
+    --------
+    >>> at = np.arange(10) * 0.8
+    >>> at[5] -= 0.25
+    >>> kinds(at).tolist()
+    [0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
+    """
+    out = np.full(len(beats_s), NORMAL)
+    possible = plausible(beats_s)
+    for start, end in runs(~np.isfinite(clean_rr(beats_s))):
+        if end - start == 1:
+            out[end] = CORRECTED if possible[start] else NORMAL
+        for beat in range(start + 1, end):
+            out[beat] = CORRECTED if possible[beat - 1] and possible[beat] else LEFT_OUT
+    if trusted is not None:
+        out[~trusted] = LEFT_OUT
+    return out
+
+
+def count(beats_s: np.ndarray, trusted: np.ndarray | None = None) -> BeatCount:
+    """How many beats there are of each of ``kinds``."""
+    found = kinds(beats_s, trusted)
+    return BeatCount(len(found), int((found == CORRECTED).sum()), int((found == LEFT_OUT).sum()))
 
 
 def likeness(x: np.ndarray, beats_s: np.ndarray, sfreq: float, half_s: float = BEAT_HALF_S) -> np.ndarray:
