@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class AffectlineError(Exception):
     """What went wrong, in which file, channel or field, and what would mend it.
 
-    ``code`` is stable and may be looked up; ``exit_code`` and ``http_status`` are what a front answers.
+    ``code`` is stable and may be looked up; ``exit_code`` and ``http_status`` are what a front answers; ``repairs``
+    names those of ``core.readers.repairs`` that may mend it.
     """
 
     exit_code = 1
     http_status = 500
 
-    def __init__(self, code: str, what: str, where: str = "", what_to_do: str = ""):
+    def __init__(self, code: str, what: str, where: str = "", what_to_do: str = "", repairs: Iterable[str] = ()):
         self.code, self.what, self.where, self.what_to_do = code, what, where, what_to_do
+        self.repairs = tuple(repairs)
         super().__init__(self.text)
 
     @property
@@ -27,7 +31,7 @@ class AffectlineError(Exception):
         return {"code": self.code, "what": self.what, "where": self.where, "what_to_do": self.what_to_do}
 
     def __reduce__(self):
-        return type(self), (self.code, self.what, self.where, self.what_to_do)
+        return type(self), (self.code, self.what, self.where, self.what_to_do, self.repairs)
 
 
 class Refused(AffectlineError):

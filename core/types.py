@@ -126,10 +126,10 @@ class Signal:
 class Part:
     """The files of one recorder within a recording: one EDF, a BrainVision triplet, the files of one wrist-band.
 
-    ``files`` are labels, ``started_at`` is what its own clock says, ``onset_s`` where it starts on the recording's clock
-    after ``offset_s`` seconds were added by a person. ``marks`` counts annotations it shares with the first part;
-    they lie ``late_s`` later in it, and its clock gains ``drift_ppm`` on the first one's. ``problem`` and ``repairs`` say
-    why it could not be read and what may mend it.
+    ``files`` are labels; ``started_at`` is the time of its clock after ``offset_s`` seconds were added by a person, and
+    ``onset_s`` where it then starts on the recording's clock. ``marks`` counts annotations it shares with the first
+    part; they lie ``late_s`` later in it, and its clock gains ``drift_ppm`` on the first one's. ``problem`` and
+    ``repairs`` say why it could not be read and what may mend it.
     """
 
     files: tuple[str, ...]

@@ -23,6 +23,8 @@ MAX_DURATION_S = 7 * 86_400.0
 MAX_UNPACKED_BYTES = 500 * 10**6
 MAX_ANNOTATIONS = 20_000
 MAX_TEXT = 80
+# the key of a repair of the files as a whole, in place of a channel's name
+WHOLE = "*"
 # the start of a file that a reader is asked to recognise
 SNIFF_BYTES = 65_536
 # control, format (bidi marks among them), surrogate, private and unassigned characters, line separators
@@ -34,12 +36,19 @@ class Options:
     """What a person said about the files: rate in Hz, type and unit of columns, zone of times without an offset.
 
     ``used`` collects the keys of ``mapping`` that a reader found, so that a misspelt one is not passed over.
+    ``offsets`` and ``repairs`` are those of ``core.types.Reading``.
     """
 
     sfreq: float | None = None
     mapping: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     zone: tzinfo = UTC
     used: set[str] = field(default_factory=set)
+    offsets: Mapping[str, float] = field(default_factory=dict)
+    repairs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def asks(self, repair: str) -> bool:
+        """Whether a repair of the files as a whole was asked for."""
+        return repair in self.repairs.get(WHOLE, ())
 
 
 class Reader(NamedTuple):
@@ -61,10 +70,10 @@ def visible(text: str, limit: int = MAX_TEXT) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def refuse(code: str, file: InputFile | str, what: str, what_to_do: str) -> Refused:
-    """A refusal that names the file."""
+def refuse(code: str, file: InputFile | str, what: str, what_to_do: str, *, repairs: Sequence[str] = ()) -> Refused:
+    """A refusal that names the file, and the repairs that may mend it."""
     name = file if isinstance(file, str) else file.name
-    return Refused(code, what, visible(name), what_to_do)
+    return Refused(code, what, visible(name), what_to_do, repairs)
 
 
 def only(files: Sequence[InputFile]) -> InputFile:

@@ -143,20 +143,22 @@ def grid(
             "known: listed, not analysed. Name the unit in the column (s or ms), or state the rate (--sfreq).",
         ))  # fmt: skip
         return Grid(check_rate(rate, file, "the table"), False, started_at, lambda x: x)
-    if options.sfreq and abs(options.sfreq - rate) > 0.01 * rate:
+    stated = None if options.asks("rate_from_timestamps") else options.sfreq
+    if stated and abs(stated - rate) > 0.01 * rate:
         notices.append(Notice(
             "W-RATE",
-            f"The timestamps give a rate of {rate:.6g} Hz, {options.sfreq:g} Hz was stated; the stated rate is used.",
+            f"The timestamps give a rate of {rate:.6g} Hz, {stated:g} Hz was stated; the stated rate is used.",
         ))  # fmt: skip
-        return Grid(check_rate(options.sfreq, file, "the table"), True, started_at, lambda x: x)
-    if options.sfreq:
-        rate = options.sfreq
+        return Grid(check_rate(stated, file, "the table"), True, started_at, lambda x: x)
+    if stated:
+        rate = stated
     check_rate(rate, file, "the table")
     if t[-1] - t[0] > MAX_DURATION_S:
         raise refuse(
             "E-DURATION", file, f"it spans {(t[-1] - t[0]) / 86400:.1f} days; at most 7 are read.", "Send it in parts."
         )
-    return _laid(t, rate, edges, repeated, regular, started_at, shown, notices)
+    even = options.asks("rate_from_timestamps")
+    return _laid(t, rate, edges, repeated, regular, even, started_at, shown, notices)
 
 
 def _laid(
@@ -165,11 +167,12 @@ def _laid(
     edges: list[int],
     repeated: float,
     regular: bool,
+    even: bool,
     started_at: datetime | None,
     shown: str,
     notices: list[Notice],
 ) -> Grid:
-    """The grid itself, with what is said about gaps and stray rows."""  # fmt: skip
+    """The grid itself, with what is said about gaps and stray rows; ``even``: a person says they are evenly spaced."""
     pieces, end = [], 0
     for a, b in itertools.pairwise(edges):
         start = max(round(float(t[a] - t[0]) * rate), end)
@@ -178,6 +181,14 @@ def _laid(
     place = np.concatenate([np.arange(s, s + b - a) for s, a, b in pieces]) / rate
     stray = float(np.abs(t - t[0] - place).max())
     known = stray <= max(MAX_STRAY_S, 1.5 / rate)
+    if not known and even:
+        rate = (len(t) - 1) / float(t[-1] - t[0])
+        stray = float(np.abs(t - t[0] - np.arange(len(t)) / rate).max())
+        notices.append(Notice(
+            "W-TIMESTAMPS", f"The timestamps in {shown} keep no clear rate; as asked, the rows are placed evenly at "
+            f"{rate:.6g} Hz, at most {stray:.2g} s from their time.",
+        ))  # fmt: skip
+        return Grid(rate, True, started_at, lambda x: x)
     if not known:
         notices.append(Notice(
             "W-RATE",

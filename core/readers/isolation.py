@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ import numpy as np
 from core.errors import Refused, TooLarge
 from core.readers import child
 from core.settings import MIN_DURATION_S, settings
-from core.types import CHANNEL_TYPES, Annotation, InputFile, Notice, Reading, Recording, Signal, SourceFile
+from core.types import CHANNEL_TYPES, Annotation, InputFile, Notice, Part, Reading, Recording, Signal, SourceFile
 
 MAX_FILES = 30
 # security 1
@@ -32,7 +33,7 @@ MEMORY_BYTES = 2 * 2**30
 CPU_S = 20
 WALL_S = 30.0
 _CHUNK = 2**20
-_READ = "core.readers.session:read"
+_READ, _OUTLINE = "core.readers.session:read", "core.readers.session:outline"
 _log = logging.getLogger(__name__)
 # one child a core; more wait
 _seats = threading.BoundedSemaphore(max(1, os.cpu_count() or 1))
@@ -55,23 +56,30 @@ def read(
     zone : ZoneInfo
         Of times without an offset.
     """  # fmt: skip
-    reading = reading or Reading()
-    sfreq = reading.sfreq
-    if sfreq is not None and not (math.isfinite(sfreq) and 0.1 <= sfreq <= 100_000):
-        raise Refused("E-RATE", f"the stated sampling rate is {sfreq:g} Hz.", "--sfreq", "State 0.1 to 100000 Hz.")
     kept, sources, notices = _hashed(files)
-    job = {
-        "files": [[f.name, f.path] for f in kept],
-        "reading": reading.as_dict(),
-        "zone": str(zone),
-    }
-    recording = _run(_READ, job)
+    recording = _run(_READ, _job(kept, reading or Reading(), zone))
     recording = Recording(
         recording.signals, recording.started_at, recording.annotations, sources, recording.format,
-        (*notices, *recording.notices),
+        (*notices, *recording.notices), recording.parts,
     )  # fmt: skip
     _long_enough(recording, kept)
     return recording
+
+
+def outline(files: Sequence[InputFile], *, reading: Reading | None = None, zone: ZoneInfo) -> tuple[Part, ...]:
+    """What each recorder left among the files, each by itself, whether they make one session or not.
+
+    A part that cannot be read is there too, with its problem; parameters as those of ``read``.
+    """
+    kept, _, _ = _hashed(files)
+    return _run(_OUTLINE, _job(kept, reading or Reading(), zone)).parts
+
+
+def _job(files: Sequence[InputFile], reading: Reading, zone: ZoneInfo) -> dict[str, Any]:
+    sfreq = reading.sfreq
+    if sfreq is not None and not (math.isfinite(sfreq) and 0.1 <= sfreq <= 100_000):
+        raise Refused("E-RATE", f"the stated sampling rate is {sfreq:g} Hz.", "--sfreq", "State 0.1 to 100000 Hz.")
+    return {"files": [[f.name, f.path] for f in files], "reading": reading.as_dict(), "zone": str(zone)}
 
 
 def _hashed(files: Sequence[InputFile]) -> tuple[list[InputFile], tuple[SourceFile, ...], list[Notice]]:
@@ -172,7 +180,8 @@ def _run(entry: str, job: Mapping[str, Any], *, wall_s: float = WALL_S, paths: S
             raise _failed("E-READ-FAILED", job, "it is nested too deeply to be read.", told["error"], folder)
         if "refused" in told:
             kind = TooLarge if told["refused"].pop("too_large", False) else Refused
-            raise kind(**{k: str(v) for k, v in told["refused"].items()})
+            repairs = [str(r) for r in told["refused"].pop("repairs", ())]
+            raise kind(**{k: str(v) for k, v in told["refused"].items()}, repairs=repairs)
         return _taken(told, folder)
 
 
@@ -233,6 +242,26 @@ def _taken(told: Mapping[str, Any], folder: Path) -> Recording:
         annotations=tuple(Annotation(float(a), float(b), visible(c)) for a, b, c in told["annotations"]),
         format=visible(told["format"], 120),
         notices=tuple(Notice(visible(c, 40), visible(t, 1000)) for c, t in told["notices"]),
+        parts=tuple(_part(p) for p in told.get("parts", ())),
+    )
+
+
+def _part(p: Mapping[str, Any]) -> Part:
+    from core.readers.base import visible
+
+    late, drift = (None if p[name] is None else float(p[name]) for name in ("late_s", "drift_ppm"))
+    return Part(
+        files=tuple(str(f) for f in p["files"]),
+        format=visible(p["format"], 120),
+        started_at=datetime.fromisoformat(p["started_at"]) if p["started_at"] else None,
+        onset_s=float(p["onset_s"]),
+        duration_s=float(p["duration_s"]),
+        offset_s=float(p["offset_s"]),
+        marks=int(p["marks"]),
+        late_s=late,
+        drift_ppm=drift,
+        problem=visible(p["problem"], 1000),
+        repairs=tuple(str(r) for r in p["repairs"]),
     )
 
 
@@ -252,11 +281,13 @@ def _child(folder: str, parent: int) -> None:
         from core.readers.base import Options
 
         said = Reading.from_dict(job.get("reading", {}))
-        options = Options(said.sfreq, said.mapping, ZoneInfo(job.get("zone", "UTC")))
+        zone = ZoneInfo(job.get("zone", "UTC"))
+        options = Options(said.sfreq, said.mapping, zone, offsets=said.offsets, repairs=said.repairs)
         recording = getattr(importlib.import_module(module), function)([InputFile(*f) for f in job["files"]], options)
         told = _left(recording, here)
     except Refused as refused:
-        told = {"refused": {**refused.as_dict(), "too_large": isinstance(refused, TooLarge)}}
+        too_large = isinstance(refused, TooLarge)
+        told = {"refused": {**refused.as_dict(), "too_large": too_large, "repairs": refused.repairs}}
     except (MemoryError, RecursionError) as limit:
         told = {"error": type(limit).__name__}
     child.left(here / "out.json", json.dumps(told).encode())
@@ -271,8 +302,13 @@ def _left(recording: Recording, folder: Path) -> dict[str, Any]:
             {"name": s.name, "type": s.type, "unit": s.unit, "sfreq": s.sfreq, "onset_s": s.onset_s, "n": len(s.data)}
             for s in recording.signals
         ],
-        "started_at": recording.started_at.isoformat() if recording.started_at else None,
+        "started_at": _iso(recording.started_at),
         "annotations": [[a.onset_s, a.duration_s, a.description] for a in recording.annotations],
         "format": recording.format,
         "notices": [[n.code, n.text] for n in recording.notices],
+        "parts": [{**asdict(p), "started_at": _iso(p.started_at)} for p in recording.parts],
     }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

@@ -78,14 +78,15 @@ def read(files: Sequence[InputFile], options: Options | None = None) -> Recordin
     rate = next((_number(arrays[k], file, k) for k in _RATES if k in arrays), None)
     rate = options.sfreq or rate
     raw: list[channels.Raw] = []
+    turned = _upright if options.asks("swap_axes") else np.asarray
     used = {"started_at", "annotation_onset_s", "annotation_duration_s", "annotation_description", *_RATES}
     for key in arrays:
         group = _GROUP.match(key)
         if group and arrays[key].ndim:
             used |= {key, *(key + end for end in _ENDINGS)}
-            raw += _typed_group(arrays, key, group[1], rate, file)
+            raw += _typed_group(turned(arrays[key]), arrays, key, group[1], rate, file)
     for key in arrays.keys() - used:
-        raw += _plain(arrays[key], key, rate, file)
+        raw += _plain(turned(arrays[key]), key, rate, file)
     raw.sort(key=lambda r: list(arrays).index(r.origin))
     signals = channels.typed(raw, options, notices, file)
     return Recording(
@@ -135,11 +136,16 @@ def _array(body: bytes, file: InputFile, name: str) -> np.ndarray:
     return np.lib.format.read_array(stream, allow_pickle=False)
 
 
+def _upright(x: np.ndarray) -> np.ndarray:
+    """An array that lies on its side (n_channels, n_times) turned; any other as it is."""
+    return x.T if x.ndim == 2 and x.shape[1] > x.shape[0] else x
+
+
 def _typed_group(
-    arrays: Mapping[str, np.ndarray], key: str, type_: str, rate: float | None, file: InputFile
+    x: np.ndarray, arrays: Mapping[str, np.ndarray], key: str, type_: str, rate: float | None, file: InputFile
 ) -> list[channels.Raw]:
     """The channels of one array of a known type, checked for shape, names and rate."""
-    x = _columns(arrays[key], key, file)
+    x = _columns(x, key, file)
     _n_times, n_channels = x.shape
     check_size(n_channels, x.size, file)
     sfreq = _number(arrays[f"{key}_sfreq"], file, f"{key}_sfreq") if f"{key}_sfreq" in arrays else rate
@@ -188,7 +194,7 @@ def _columns(x: np.ndarray, key: str, file: InputFile) -> np.ndarray:
             "E-SHAPE", file,
             f'"{visible(key)}" has shape {x.shape}: it looks turned, with a row per channel. '
             f"Expected (n_times, n_channels), such as {x.shape[::-1]}.",
-            f'Save it turned ("{visible(key)}".T); it was not turned for you.',
+            f'Save it turned ("{visible(key)}".T); it was not turned for you.', repairs=("swap_axes",),
         )  # fmt: skip
     return x.astype(np.float32)
 

@@ -50,7 +50,11 @@ def read_csv(files: Sequence[InputFile], options: Options | None = None) -> Reco
     options = options or Options()
     file = only(files)
     notices: list[Notice] = []
-    raw, start, skipped = text(file, notices)
+    raw, start, skipped = text(file, notices, long_lines=options.asks("swap_axes"))
+    if options.asks("swap_axes"):
+        raw, start, skipped = _turned_back(raw[start:], file), 0, 0
+    if options.asks("decimal_comma"):
+        raw, start = _pointed(raw[start:]), 0
     head = raw[start : start + _HEAD_BYTES].decode("utf-8", "ignore").replace("\r\n", "\n")
     sample = _first_lines(head if start + _HEAD_BYTES >= len(raw) else head.rpartition("\n")[0], _SAMPLE_ROWS + 1)
     if not sample:
@@ -141,7 +145,7 @@ def _recording(
 
 
 # ---------------------------------------------------------------------------------------------------- CSV
-def text(file: InputFile, notices: list[Notice]) -> tuple[bytes, int, int]:
+def text(file: InputFile, notices: list[Notice], *, long_lines: bool = False) -> tuple[bytes, int, int]:
     """The file as UTF-8 without NUL, where its table starts, and how many lines lie before that."""
     path = Path(file.path)
     with path.open("rb") as stream:
@@ -155,10 +159,10 @@ def text(file: InputFile, notices: list[Notice]) -> tuple[bytes, int, int]:
             "The file is damaged: copy or export it again.",
         )  # fmt: skip
     first = raw[: MAX_LINE_BYTES + 1]
-    if b"\n" not in first and b"\r" not in first and len(raw) > MAX_LINE_BYTES:
+    if b"\n" not in first and b"\r" not in first and len(raw) > MAX_LINE_BYTES and not long_lines:
         raise refuse(
             "E-CSV-LINE", file, f"its first line is longer than {MAX_LINE_BYTES // 1024} KB.",
-            "Export it with a line per sample.",
+            "Export it with a line per sample.", repairs=("swap_axes",),
         )  # fmt: skip
     try:
         raw.decode("utf-8")
@@ -263,8 +267,33 @@ def _turned(file: InputFile, n_columns: int, n_rows: int) -> Refused:
     return refuse(
         "E-SHAPE", file,
         f"the table looks turned: {n_rows} rows and {n_columns} columns. Expected a row per sample and "
-        "a column per channel.", "Save it turned (transposed); it was not turned for you.",
+        "a column per channel.", "Save it turned (transposed); it was not turned for you.", repairs=("swap_axes",),
     )  # fmt: skip
+
+
+def _turned_back(body: bytes, file: InputFile) -> bytes:
+    """A table with a row per channel as one with a row per sample."""
+    lines = [line for line in body.decode("utf-8").splitlines() if line.strip()]
+    check_size(len(lines), float(len(body)) / 2, file)
+    delimiter, _ = _dialect(lines)
+    rows = list(text_csv.reader(lines, delimiter=delimiter))
+    if len({len(r) for r in rows}) > 1:
+        raise refuse(
+            "E-CSV-ROWS", file, "its rows are of different length, so it cannot be turned.", "Export it again."
+        )
+    return "\n".join(delimiter.join(cell.strip() for cell in column) for column in zip(*rows, strict=True)).encode()
+
+
+def _pointed(body: bytes) -> bytes:
+    """A table whose numbers have decimal commas with points in their place.
+
+    Where the comma cuts the columns too, every number is two cells; else points in numbers mark thousands.
+    """
+    delimiter, _ = _dialect(_first_lines(body[:_HEAD_BYTES].decode("utf-8", "ignore"), 50))
+    if delimiter == ",":
+        return re.sub(rb"(?m)([+-]?\d+),(\d+(?:[eE][+-]?\d+)?)(?=,|\r?$)", rb"\1.\2", body)
+    body = re.sub(rb"(?<![\d.])\d{1,3}(?:\.\d{3})+(?=,\d)", lambda found: found[0].replace(b".", b""), body)
+    return re.sub(rb"(?<=\d),(?=\d)", b".", body)
 
 
 def _too_wide(file: InputFile, n_columns: int, head: str, header: bool) -> Refused:
@@ -272,8 +301,9 @@ def _too_wide(file: InputFile, n_columns: int, head: str, header: bool) -> Refus
     if n_rows < 600 and not header:
         return _turned(file, n_columns, n_rows)
     return refuse(
-        "E-CSV-WIDE", file, f"it has {n_columns} columns; at most {MAX_COLUMNS} are read.", "Export fewer columns."
-    )
+        "E-CSV-WIDE", file, f"it has {n_columns} columns; at most {MAX_COLUMNS} are read.", "Export fewer columns.",
+        repairs=("swap_axes",) if n_rows < 600 else (),
+    )  # fmt: skip
 
 
 def _named(names: list[str], body: Sequence[Sequence[str]], notices: list[Notice]) -> tuple[list[str], str | None]:
@@ -334,7 +364,9 @@ def _parsed(
             ),
         )
     except pa.ArrowInvalid as broken:
-        raise unparsed(file, str(broken), names, offset) from broken
+        refused = unparsed(file, str(broken), names, offset)
+        refused.repairs = _mendable(str(broken))
+        raise refused from broken
     out: dict[str, np.ndarray | list[str]] = {}
     for k, n in zip(keys, names, strict=True):
         column = table.column(k)
@@ -345,6 +377,14 @@ def _parsed(
     if not out or not len(table):
         raise refuse("E-CSV-ROWS", file, "it has no rows of values.", "Export the signals again.")
     return out
+
+
+def _mendable(message: str) -> tuple[str, ...]:
+    """The repair that a complaint of the parser asks for: a number with a comma, or twice the cells of the header."""
+    value = re.search(r"invalid value '(.{0,40}?)'$", message)
+    short = re.search(r"Expected (\d+) columns, got (\d+)", message)
+    comma = value is not None and re.fullmatch(r"\s*[+-]?[\d.]+,\d+([eE][+-]?\d+)?\s*", value[1])
+    return ("decimal_comma",) if comma or (short and int(short[2]) == 2 * int(short[1])) else ()
 
 
 def unparsed(file: InputFile, message: str, names: list[str], offset: int) -> Refused:
