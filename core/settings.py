@@ -75,6 +75,9 @@ PAIRS = (
 # pairs of the frontal alpha asymmetry (d1, G1)
 FRONTAL_PAIRS = (("AF3", "AF4"), ("F7", "F8"), ("F3", "F4"), ("FC5", "FC6"))
 
+# rates, Hz, at which nets that take signals get each channel type
+NET_RATES = {"eeg": 128, "ecg": 256, **dict.fromkeys(("eda", "ppg", "resp", "temp", "acc", "emg", "eog", "face"), 128)}
+
 # --- Shortest recording that is analysed, s (S1-03)
 MIN_DURATION_S = 5.0
 

@@ -18,8 +18,6 @@ from core.models import MODELS
 from core.models.bundle import Calibration, Calibrator, Evaluation, SubjectScore, calibrated, logit
 
 THRESHOLD_RANGE = (0.25, 0.75)  # requirements S1-16
-# models that know nothing are scored as they are: there is nothing to calibrate
-UNFITTED = frozenset({"majority", "stratified"})
 PLAIN = Calibrator(slope=1.0, intercept=0.0)
 
 
@@ -54,10 +52,10 @@ def run(x: np.ndarray, y: np.ndarray, unit: np.ndarray, model: str, folds: Itera
     raw, p, threshold = (np.full(len(y), np.nan) for _ in range(3))
     calibrators = []
     for fold in folds:
-        estimator = MODELS[model](seed).fit(x[fold.train], y[fold.train])
+        estimator = MODELS[model].make(seed).fit(x[fold.train], y[fold.train])
         raw[fold.test] = p_high(estimator, x[fold.test])
         by, cut = PLAIN, 0.5
-        if model not in UNFITTED:
+        if MODELS[model].calibrate:  # what knows nothing is scored as it is
             seen = fold.validation
             by, cut = fit_calibration(p_high(estimator, x[seen]), y[seen], unit[seen])
         p[fold.test] = calibrated(raw[fold.test], by)

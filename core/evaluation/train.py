@@ -70,7 +70,7 @@ def train(
                 for c in leak_audit.checks(table, target, model, folds, seed)
             ]
             by, threshold = loso.fit_calibration(found.raw, table.high[target], table.unit)
-            estimators[target] = MODELS[model](seed).fit(table.x, table.high[target])
+            estimators[target] = MODELS[model].make(seed).fit(table.x, table.high[target])
             lowest, highest, cut = study.targets[target]
             described[target] = {
                 "orientation": "high_is_1", "lowest": lowest, "highest": highest, "cut": cut,

@@ -1,18 +1,47 @@
-"""The door to models. Adding one is one file and one line in MODELS: a function from a seed to an estimator.
+"""The door to models. Adding one is one file and one line in MODELS.
 
-An estimator is scikit-learn's: ``fit(X, y)``, ``predict_proba(X)``; it brings its own imputer and scaler as steps
-named ``imputer`` and ``scaler``, so that they are fitted on what it is fitted on and travel with it.
+An estimator is scikit-learn's: ``fit(X, y, groups=None, validation=None)``, ``predict_proba(X)``, ``classes_``. It
+brings its own imputer and scaler as steps, so that they are fitted on what it is fitted on and travel with it.
+``groups`` is the subject of each row; ``validation`` the (X, y) of subjects that only tell when to stop.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from typing import Any, Literal
 
-from core.models import baselines, logistic
 
-MODELS: dict[str, Callable[[int], Any]] = {
-    "majority": baselines.majority,
-    "stratified": baselines.stratified,
-    "logistic": logistic.logistic,
+@dataclass(frozen=True)
+class Model:
+    """What is said of a model before it is made; ``make(seed, **options)`` gives an estimator, not yet fitted.
+
+    ``takes``: a feature table (NaN for what could not be had), ``signals`` (channel type -> array of shape
+    (n_windows, n_channels, n_times) at ``core.settings.NET_RATES``) or a ``sequence`` of windows per trial with its
+    mask. ``inputs``: the channel types it can use, none for any. ``calibrate``: false for what knows nothing.
+    """
+
+    title: str
+    takes: Literal["features", "signals", "sequence"]
+    make: Callable[..., Any]
+    inputs: tuple[str, ...] = ()
+    calibrate: bool = True
+    deep: bool = False
+
+
+def _make(module: str, name: str, seed: int, **options: Any) -> Any:
+    return getattr(import_module(f"core.models.{module}"), name)(seed, **options)
+
+
+def _of(module: str, name: str) -> Callable[..., Any]:
+    """The maker of a module that is imported when it is called: naming a model loads nothing heavy."""
+    return partial(_make, module, name)
+
+
+MODELS: dict[str, Model] = {
+    "majority": Model("Majority class", "features", _of("baselines", "majority"), calibrate=False),
+    "stratified": Model("Stratified draw", "features", _of("baselines", "stratified"), calibrate=False),
+    "logistic": Model("Logistic regression", "features", _of("logistic", "logistic")),
 }

@@ -416,7 +416,7 @@ def save(folder: Path, card: Card, estimators: Mapping[str, Any]) -> Path:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".publish-") as temporary:
         new = Path(temporary) / folder.name
         new.mkdir()
-        skops.io.dump(dict(estimators), new / "model.skops")
+        skops.io.dump({name: e.bare() for name, e in estimators.items()}, new / "model.skops")
         digest = hashlib.sha256((new / "model.skops").read_bytes()).hexdigest()
         full = card.model_copy(update={"files": {"model.skops": digest}})
         text = json.dumps(full.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False)

@@ -8,7 +8,7 @@ from core.errors import Refused
 from core.evaluation import leak_audit, loso, metrics, splits
 from core.evaluation.loso import OutOfFold
 from core.evaluation.table import WindowTable
-from core.models import MODELS
+from core.models import MODELS, Model
 
 
 def study(effect, seed=0, subjects=10, trials=8, windows=10, n_features=12):
@@ -34,10 +34,12 @@ def study(effect, seed=0, subjects=10, trials=8, windows=10, n_features=12):
 def nearest(monkeypatch):
     """A model that remembers: the neighbour that was recorded two seconds earlier gives the leak away."""
     from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
-    monkeypatch.setitem(MODELS, "nearest", lambda seed: make_pipeline(StandardScaler(), KNeighborsClassifier(3)))
+    from core.models.steps import on_features
+
+    monkeypatch.setitem(
+        MODELS, "nearest", Model("Nearest", "features", lambda seed: on_features(KNeighborsClassifier(3)))
+    )
 
 
 def test_a_subject_lies_on_one_side_of_every_fold_and_each_is_tested_once():

@@ -11,7 +11,7 @@ from core import simulate
 from core.errors import Conflict, NotFound, Refused
 from core.evaluation import leak_audit, loso, splits
 from core.evaluation.table import feature_names, window_table
-from core.models import MODELS, bundle
+from core.models import MODELS, Model, bundle
 from core.services import models, studies
 from core.settings import settings
 from core.storage.store import Store
@@ -92,10 +92,12 @@ def test_a_label_on_the_cut_is_low(study):
 def test_without_an_effect_the_study_sits_at_chance_while_random_windows_climb(store, monkeypatch):
     """The signature test: persons and trials are recognised, emotions are not there to be found."""
     from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
-    monkeypatch.setitem(MODELS, "nearest", lambda seed: make_pipeline(StandardScaler(), KNeighborsClassifier(3)))
+    from core.models.steps import on_features
+
+    monkeypatch.setitem(
+        MODELS, "nearest", Model("Nearest", "features", lambda seed: on_features(KNeighborsClassifier(3)))
+    )
     null = studies.simulate(store, "null", subjects=5, trials=6, trial_s=16, effect=0.0, inputs="eeg", now=NOW)
     table = window_table(null, Pipeline(), ("eeg",))
     folds = list(splits.loso(table.subject, 0))

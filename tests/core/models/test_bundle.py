@@ -59,7 +59,7 @@ def fitted():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((80, 3))
     x[::7, 1] = np.nan
-    return MODELS["logistic"](0).fit(x, x[:, 0] > 0)
+    return MODELS["logistic"].make(0).fit(x, x[:, 0] > 0)
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_features_of_another_pipeline_are_refused_but_the_mains_frequency_is_the
 def test_a_twin_trained_with_high_as_zero_says_the_same(fitted, saved, tmp_path):
     x = np.random.default_rng(0).standard_normal((80, 3))
     x[::7, 1] = np.nan
-    twin = MODELS["logistic"](0).fit(x, ~(x[:, 0] > 0))
+    twin = MODELS["logistic"].make(0).fit(x, ~(x[:, 0] > 0))
     target = {**card()["targets"]["valence"], "orientation": "high_is_0"}
     folder = bundle.save(
         tmp_path / "test-model", Card.model_validate(card(targets={"valence": target})), {"valence": twin}
