@@ -28,12 +28,25 @@ POSITIONS_MM = {
 }  # fmt: skip
 # the 10-20 names of before 1991
 OLD_NAMES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
+# EGI HydroCel 128: the electrode nearest to each 10-10 place (Luu and Ferree 2005, EGI technical note)
+HYDROCEL_128 = {
+    "E22": "Fp1", "E9": "Fp2", "E23": "AF3", "E3": "AF4", "E33": "F7", "E24": "F3", "E11": "Fz", "E124": "F4",
+    "E122": "F8", "E28": "FC5", "E117": "FC6", "E45": "T7", "E36": "C3", "E104": "C4", "E108": "T8", "E58": "P7",
+    "E52": "P3", "E62": "Pz", "E92": "P4", "E96": "P8", "E70": "O1", "E75": "Oz", "E83": "O2",
+}  # fmt: skip
 _CANONICAL = {name.lower(): name for name in POSITIONS_MM} | {old.lower(): new for old, new in OLD_NAMES.items()}
 
 
 def canonical(name: str) -> str:
     """The 10-10 spelling of an EEG channel's name (``fp1`` and ``FP1`` are Fp1, T3 is T7); others stay as they are."""
     return _CANONICAL.get(name.strip().lower(), name)
+
+
+def places(names: list[str]) -> list[str]:
+    """The 10-10 spelling of all EEG channels of a recording; a HydroCel net of 128 is known by its names E1 to E128."""
+    if sum(name in HYDROCEL_128 for name in names) == len(HYDROCEL_128) and len(names) <= 129:
+        return [HYDROCEL_128.get(name, name) for name in names]
+    return [canonical(name) for name in names]
 
 
 def neighbours(names: list[str], count: int) -> np.ndarray:
