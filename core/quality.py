@@ -64,7 +64,7 @@ PULSE_COVER, PULSE_LIKENESS = 0.2, 0.6
 
 _BLOCKING = ("gap", "flat", "rail", "marked")
 _OTHERS = ("amplitude", "jump", "line", "muscle")
-_WORDS = {
+WORDS = {
     "gap": "has gaps",
     "flat": "is flat",
     "rail": "is at the end of its range",
@@ -289,7 +289,7 @@ def _flag_reasons(type_: str, verdicts: Sequence[_Verdict]) -> list[str]:
 
 
 def _join(flags: Sequence[str]) -> str:
-    words = [_WORDS[f] for f in flags]
+    words = [WORDS[f] for f in flags]
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
@@ -422,8 +422,8 @@ def _grade_eeg(verdicts: list[_Verdict], onset_s: np.ndarray) -> TypeQuality:
         worst = {r: float(np.mean([_share(v.any_of([r]), present) for v in kept])) for r in (*_BLOCKING, *_OTHERS)}
         common = max(worst, key=lambda r: worst[r])
         if worst[common] > 0:
-            reasons.append(f"EEG: most often the signal {_WORDS[common]}")
-    reasons += [f"EEG: {v.signal.name} {_WORDS['volts']}" for v in verdicts if "volts" in v.whole and not v.bad]
+            reasons.append(f"EEG: most often the signal {WORDS[common]}")
+    reasons += [f"EEG: {v.signal.name} {WORDS['volts']}" for v in verdicts if "volts" in v.whole and not v.bad]
     return _type_quality("eeg", grade, usable, present, reasons)
 
 

@@ -29,16 +29,16 @@ from core.types import InputFile
 
 # asked in this order: the content decides, the suffix does not
 READERS: dict[str, Reader] = {
-    "edf": Reader(edf.sniff_edf, edf.read_edf, "EDF, EDF+"),
-    "bdf": Reader(edf.sniff_bdf, edf.read_bdf, "BDF, BDF+"),
-    "brainvision": Reader(brainvision.sniff, brainvision.read, "BrainVision"),
+    "edf": Reader(edf.sniff_edf, edf.read_edf, "EDF, EDF+", "one file; annotations are kept"),
+    "bdf": Reader(edf.sniff_bdf, edf.read_bdf, "BDF, BDF+", "one file; annotations are kept"),
+    "brainvision": Reader(brainvision.sniff, brainvision.read, "BrainVision", ".vhdr, .vmrk and .eeg together"),
     "fif": Reader(fif.sniff, fif.read, "FIF"),
-    "eeglab": Reader(eeglab.sniff, eeglab.read, "EEGLAB .set"),
-    "xdf": Reader(xdf.sniff, xdf.read, "XDF"),
-    "wfdb": Reader(wfdb.sniff, wfdb.read, "WFDB (PhysioNet)"),
-    "parquet": Reader(tables.sniff_parquet, tables.read_parquet, "Parquet"),
-    "npz": Reader(npz.sniff, npz.read, "NPZ"),
-    "e4": Reader(e4.sniff, e4.read, "Empatica E4"),
+    "eeglab": Reader(eeglab.sniff, eeglab.read, "EEGLAB .set", "one file, or the .set with its .fdt"),
+    "xdf": Reader(xdf.sniff, xdf.read, "XDF", "one file; its streams come on one clock"),
+    "wfdb": Reader(wfdb.sniff, wfdb.read, "WFDB (PhysioNet)", "the .hea with its .dat or .mat files, and .atr"),
+    "parquet": Reader(tables.sniff_parquet, tables.read_parquet, "Parquet", "a column per channel"),
+    "npz": Reader(npz.sniff, npz.read, "NPZ", "arrays by channel type"),
+    "e4": Reader(e4.sniff, e4.read, "Empatica E4", "the zip as it was exported, or its CSV files together"),
     "openbci": Reader(openbci.sniff, openbci.read, "OpenBCI text"),
     "adc_text": Reader(adc_text.sniff, adc_text.read, "text of a converter with a header (BioSPPy)"),
     "openface": Reader(openface.sniff, openface.read, "OpenFace"),
@@ -47,7 +47,7 @@ READERS: dict[str, Reader] = {
     "muse": Reader(muse.sniff, muse.read, "Muse (Mind Monitor CSV)"),
     "emotiv": Reader(emotiv.sniff, emotiv.read, "EmotivPRO CSV"),
     "rr": Reader(rr.sniff, rr.read, "RR intervals"),
-    "csv": Reader(tables.sniff_text, tables.read_csv, "CSV, TSV"),
+    "csv": Reader(tables.sniff_text, tables.read_csv, "CSV, TSV", "a column per channel"),
 }
 
 __all__ = ["READERS", "Options", "expand"]

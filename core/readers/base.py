@@ -52,11 +52,15 @@ class Options:
 
 
 class Reader(NamedTuple):
-    """One door: does the start of a file look like this format, and the files as a recording."""
+    """One door: does the start of a file look like this format, and the files as a recording.
+
+    ``title`` and ``how`` are what a person reads: what it is called, and which files it comes in.
+    """
 
     sniff: Callable[[bytes, str], bool]
     read: Callable[..., Recording]
     title: str
+    how: str = "one file"
 
 
 def visible(text: str, limit: int = MAX_TEXT) -> str:

@@ -347,7 +347,7 @@ def _converted(data: np.ndarray, kind: str, unit: str | None, acc_fits: bool) ->
     if _blank(unit):
         if kind in ("ppg", "resp", "face"):
             return data, None
-        if _fits(data, kind) and (kind != "acc" or acc_fits):
+        if fits(data, kind) and (kind != "acc" or acc_fits):
             return data, "unit assumed"
         return data, "looks like volts" if kind in _PLAUSIBLE_SPREAD and 0 < spread(data) < 3e-3 else "unit not told"
     scale = factor(kind, unit or "")
@@ -372,7 +372,7 @@ def _level(data: np.ndarray) -> float:
     return float(np.median(some)) if some.size else float("nan")
 
 
-def _fits(data: np.ndarray, kind: str) -> bool:
+def fits(data: np.ndarray, kind: str) -> bool:
     """Whether values without a stated unit look like a person's in the house's unit."""
     if kind in _PLAUSIBLE_SPREAD:
         low, high = _PLAUSIBLE_SPREAD[kind]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.readers.channels import listed, spread
+from core.readers.channels import fits, listed, spread
 from core.types import Notice, Recording, Signal
 
 # share of equal neighbours from which a channel is said to be flat, and of samples at its ends to be saturated
@@ -15,6 +15,10 @@ SATURATED_SHARE = 0.05
 # EEG smaller than this is in another unit, µV; the noise of an amplifier alone is larger
 _SMALLEST_EEG_UV = {1e-3: "volts, off by 1,000,000", 0.2: "millivolts, off by 1000"}
 _LARGEST_SPREAD = {"eeg": 10_000.0, "ecg": 50.0, "emg": 50_000.0, "eog": 50_000.0}
+# spread below which values are in another unit by a power of 1000, in the house's unit
+_SMALLEST_SPREAD = {"eeg": 0.2, "eog": 0.2, "emg": 0.05, "ecg": 3e-3}
+# what people write for one another: V, mV and µV; S, mS, µS and nS; g and mg
+POWERS = (1e3, 1e-3, 1e6, 1e-6)
 _RANGES = {"eda": (-1.0, 150.0), "temp": (-20.0, 60.0), "acc": (-32.0, 32.0)}
 
 
@@ -69,6 +73,25 @@ def _saturated(s: Signal) -> float:
     at_end = (x == x.max()) | (x == x.min())
     runs = float((at_end[1:] & at_end[:-1] & (np.diff(x) == 0)).mean())
     return runs if runs >= SATURATED_SHARE else 0.0
+
+
+def off_by(s: Signal) -> float | None:
+    """The power of 1000 by which values that no person gives would come into their range; None without a doubt.
+
+    >>> off_by(Signal("Cz", "eeg", "µV", 128.0, np.sin(np.arange(1280)) * 2e-5))
+    1000000.0
+    """
+    if s.type in _SMALLEST_SPREAD:
+        size = spread(s.data)
+        odd = 0 < size < _SMALLEST_SPREAD[s.type] or size > _LARGEST_SPREAD[s.type]
+    elif s.type in ("eda", "acc"):
+        low, high = (1e-3, _RANGES["eda"][1]) if s.type == "eda" else (0.0, _RANGES["acc"][1])
+        size = abs(float(np.nanmedian(s.data))) if np.isfinite(s.data).any() else 0.0
+        odd = size > 0 and not low <= size <= high
+    else:
+        return None
+    powers = (1e-3,) if s.type == "acc" else POWERS
+    return next((p for p in powers if fits(s.data * p, s.type)), None) if odd else None
 
 
 def _units(signals: list[Signal]) -> list[Notice]:

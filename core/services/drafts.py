@@ -9,10 +9,10 @@ import re
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,7 +26,10 @@ from core.storage import sessions as session_rows
 from core.storage.blobs import CHUNK, SPARE, sha256
 from core.storage.records import label
 from core.storage.store import Store
-from core.types import Annotation, BadSpan, Grade, InputFile, Notice, Quality, Reading, Reason, Recording
+from core.types import Annotation, BadSpan, Grade, InputFile, Notice, Part, Quality, Reading, Reason, Recording
+
+if TYPE_CHECKING:
+    from core.services.doctor import Problem
 
 Mapped = Mapping[str, Mapping[str, str]]
 
@@ -68,6 +71,8 @@ class Inspection:
     can_run: bool
     why_not: str
     preview: SignalPage | None
+    parts: tuple[Part, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 # --- staging
@@ -167,7 +172,65 @@ def sweep(store: Store, *, now: datetime) -> int:
     return swept
 
 
+def split(store: Store, draft_id: str, groups: Sequence[Sequence[str]]) -> list[Draft]:
+    """A draft for each group of files (by label), to be analysed apart; files of no group stay where they are."""
+    folder = _folder(store, draft_id)
+    made = []
+    for names in groups:
+        held = _index(folder)
+        mine = [f for f in held["files"] if f["name"] in names]
+        rest = [f for f in held["files"] if f["name"] not in names]
+        if not mine:
+            raise NotFound("E-DRAFT", "these uploaded files are no longer kept.", draft_id, "Choose the files again.")
+        if not rest:
+            made.append(_draft(store, draft_id))
+            continue
+        new_id = secrets.token_hex(8)
+        place = folder.parent / new_id
+        place.mkdir()
+        # linked before they are let go of: whatever ends this, no upload is lost
+        for f in mine:
+            try:
+                os.link(folder / f["file"], place / f["file"])
+            except OSError:
+                shutil.copyfile(folder / f["file"], place / f["file"])
+        _save(place, {"created_at": held["created_at"], "files": mine})
+        _save(folder, {"created_at": held["created_at"], "files": rest})
+        for f in mine:
+            (folder / f["file"]).unlink()
+        made.append(_draft(store, new_id))
+    return made
+
+
 # --- looking into files
+
+
+def formats() -> tuple[tuple[str, str], ...]:
+    """Every format that is read: what it is called, and which files it comes in."""
+    from core.readers import READERS
+
+    return tuple((reader.title, reader.how) for reader in READERS.values())
+
+
+def repairs() -> dict[str, str]:
+    """What can be mended in a recording: each repair by name, and what it does in words."""
+    from core.readers.repairs import REPAIRS
+
+    return {name: repair.title for name, repair in REPAIRS.items()}
+
+
+def outline(files: Sequence[InputFile], *, reading: Reading | None = None) -> tuple[Part, ...]:
+    """What each recorder left among the files, by itself: its files, time and length, or why it cannot be read.
+
+    Of the reading only what concerns the files as a whole is used. The format stands in words.
+    """
+    from core.readers import READERS, isolation
+    from core.readers.base import WHOLE
+
+    said = reading or Reading()
+    whole = {WHOLE: said.repairs[WHOLE]} if WHOLE in said.repairs else {}
+    found = isolation.outline(files, reading=Reading(said.sfreq, repairs=whole), zone=settings().zone)
+    return tuple(replace(p, format=READERS[p.format].title if p.format in READERS else p.format) for p in found)
 
 
 def inspect(
@@ -182,6 +245,7 @@ def inspect(
     from core import pipeline, quality
     from core.models import bundle as bundles
     from core.readers import isolation
+    from core.services.doctor import problems
 
     if not files:
         raise Refused("E-NO-FILE", "there is no file to read.", what_to_do="Choose at least one file.")
@@ -215,6 +279,8 @@ def inspect(
         can_run=not why_not,
         why_not=why_not,
         preview=_preview(recording, verdict),
+        parts=recording.parts,
+        problems=problems(recording, verdict),
     )  # fmt: skip
 
 
