@@ -421,7 +421,7 @@ def job_view(store, job_id: str) -> None:
         return
     live = job.state in ("queued", "running")
 
-    @st.fragment(run_every=1.0 if live else None)
+    @st.fragment(run_every=0.3 if live else None)
     def progress() -> None:
         current = jobs.get(store, job_id)
         if current.state in ("queued", "running"):
@@ -445,6 +445,7 @@ def finished(store, job: Job) -> None:
     """What came out, and where to look at it."""
     result: Mapping = job.result or {}
     if job.state == "done":
+        st.progress(1.0)
         session = result.get("session")
         if session:
             patient = str(session).rsplit("/", 1)[0]
