@@ -171,6 +171,7 @@ def _analyse(
     progress: Progress | None,
 ) -> dict:
     """Compute without holding the database, keep the originals, then store everything in one transaction."""
+    _say(progress, 0.3, "Choosing a model")
     from core import pipeline
     from core.models import bundle as bundles
 
@@ -185,7 +186,6 @@ def _analyse(
             originals[0].name,
             "Record at least 5 s.",
         )
-    _say(progress, 0.3, "Choosing a model")
     chosen = bundles.choose(recording, model)
     without = Reason.MISSING_CHANNEL if chosen or bundles.available() else Reason.NO_MODEL
     summary = pipeline.analyse(recording, chosen, without=without, progress=part(progress, 0.35, 0.8))
