@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -34,13 +35,16 @@ from core.readers.base import (
     utc,
     visible,
 )
-from core.types import InputFile, Notice, Recording
+from core.types import CHANNEL_TYPES, InputFile, Notice, Recording
 
 _BDF_MAGIC = b"\xffBIOSEMI"
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _EXPORT = "Export it again from the recorder."
 # handed to edfio at once: what stays within the cache, and few enough records for their durations to add up exactly
 _PIECE_BYTES, _PIECE_RECORDS = 2**21, 1000
+# what our own writer says of a signal in the field of its transducer, and of stretches that it had to fill
+_OURS = re.compile(r"affectline ([a-z]+) (\d[\d.e+-]*) (.+)")
+_FILLED = re.compile(r"BAD_(gap|pad)(?:@@(.+))?")
 # some recorders write a decimal comma, or fill a field with zeros
 _TIDY = bytes.maketrans(b",\0", b". ")
 
@@ -108,6 +112,7 @@ def _read(file: InputFile, options: Options, kind: str) -> Recording:
     # EDF+ allows the first record a fraction of a second; more is another clock
     first = onsets[0] if 0 <= onsets[0] < 1 or header.variant.endswith(b"+D") else 0.0
     raw: list[channels.Raw] = []
+    labels: list[tuple[str, float]] = []
     marks: list[tuple[float, float, str]] = []
     damaged = False
     step = max(1, min(_PIECE_RECORDS, _PIECE_BYTES // header.record_bytes))
@@ -118,6 +123,7 @@ def _read(file: InputFile, options: Options, kind: str) -> Recording:
             piece = header.decoded(records)
             if start == 0:
                 raw = _described(file, header, piece, n_records, notices)
+                labels = [(s.label, _floor(s)) for s in piece.signals]
             for r, signal in zip(raw, piece.signals, strict=True):
                 at = start * signal.samples_per_data_record
                 x = signal.data
@@ -136,6 +142,8 @@ def _read(file: InputFile, options: Options, kind: str) -> Recording:
         notices.append(Notice("W-ANNOTATIONS", "Annotations in parts of the file are damaged and were left out."))
     if len(stretches) > 1:
         raw = [replace(r, data=_with_gaps(r, stretches, n_records)) for r in raw]
+    else:
+        raw, marks = _without_filler(raw, labels, marks)
     return Recording(
         signals=channels.typed(raw, options, notices, file),
         started_at=_started(header, first, options, notices),
@@ -296,13 +304,56 @@ def _described(file: InputFile, header: _Header, edf: Any, n_records: int, notic
             inverted.append(signal.label)
         x = np.empty(n_records * signal.samples_per_data_record, np.float32)
         sfreq = check_rate(signal.sampling_frequency, file, f'"{signal.label}"')
-        made.append(channels.Raw(signal.label.strip(), signal.physical_dimension.strip(), x, sfreq))
+        raw = channels.Raw(signal.label.strip(), signal.physical_dimension.strip(), x, sfreq)
+        made.append(_as_we_wrote(raw, signal.transducer_type))
     if inverted:
         notices.append(Notice(
             "W-POLARITY", f"The physical minimum lies above the maximum for {channels.listed(inverted)}: inverted "
             "polarity. Read as the header says; check that the signal is not upside down.",
         ))  # fmt: skip
     return made
+
+
+def _as_we_wrote(raw: channels.Raw, transducer: str) -> channels.Raw:
+    """A signal under the name, type and rate that our writer left, where they do not contradict the header."""
+    told = _OURS.fullmatch(transducer.strip())
+    if told is None or told[1] not in CHANNEL_TYPES or not _NUMBER.match(told[2]):
+        return raw
+    sfreq = float(told[2])
+    if not abs(sfreq - raw.sfreq) * len(raw.data) <= 0.51 * raw.sfreq:
+        return raw
+    return replace(raw, name=unquote(told[3]), kind=told[1], sfreq=sfreq)
+
+
+def _floor(signal: Any) -> float:
+    """Half a step above the lowest value a signal can have."""
+    low, high = signal.physical_range
+    bottom, top = signal.digital_range
+    return low + 0.5 * (high - low) / (top - bottom)
+
+
+def _without_filler(
+    raw: list[channels.Raw], labels: Sequence[tuple[str, float]], marks: list[tuple[float, float, str]]
+) -> tuple[list[channels.Raw], list[tuple[float, float, str]]]:
+    """Samples at the lowest value where an annotation says they fill a gap are missing; padding is no sample at all."""
+    spans = [(at, long, found) for at, long, text in marks if (found := _FILLED.fullmatch(text.strip()))]
+    if not spans:
+        return raw, marks
+    made = []
+    for r, (label, floor) in zip(raw, labels, strict=True):
+        first, last, onset = 0, len(r.data), 0.0
+        for at, long, found in spans:
+            if found[2] not in (None, label):
+                continue
+            a, b = max(0, round(at * r.sfreq)), min(len(r.data), round((at + long) * r.sfreq))
+            part = r.data[a:b]
+            part[part < floor] = np.nan
+            if found[1] == "pad" and a == 0 and b < len(r.data) and np.isnan(part).all():
+                first, onset = b, long
+            elif found[1] == "pad" and a > 0 and b == len(r.data) and np.isnan(part).all():
+                last = a
+        made.append(replace(r, data=r.data[first:last], onset_s=onset))
+    return made, [m for m in marks if not _FILLED.fullmatch(m[2].strip())]
 
 
 def _onsets(file: InputFile, header: _Header, n_records: int) -> list[float]:
