@@ -175,7 +175,7 @@ def _record(rates: Sequence[float], lengths: Sequence[int]) -> tuple[Fraction, l
         while other % prime == 0:
             other //= prime
     shortest *= other
-    if shortest <= max(_LONGEST_RECORD_S, Fraction(length_s) / 4):
+    if float(shortest) <= max(_LONGEST_RECORD_S, length_s / 4):
         most = max(1, math.floor(1 / shortest))
         fits = [k for k in range(most, 0, -1) if len(_seconds(shortest * k)) <= 8][:1000]
         whole = [
