@@ -42,7 +42,6 @@ PEAK_SEGMENT_S, PEAK_SEGMENTS = 4.0, 8
 SCR_S = 30.0
 MIN_PULSES, MIN_BREATHS = 10, 4
 BREATHING_S = 20.0
-BREATH_SPREAD = 2.0  # a breath longer or shorter than the median by this factor was missed or split
 SMILE_SHARE = 0.1  # of full scale (requirements S3-05)
 CORE_TEMPERATURE = ("rect", "core", "oral", "esoph", "tympan", "ear ")  # in a channel's name: not of the skin
 
@@ -109,6 +108,13 @@ class Material:
         trusted = self.inside(heart.type, beat_s)
         rr_ms = beats.clean_rr(beat_s)
         return np.where(trusted[:-1] & trusted[1:], rr_ms, np.nan) if len(rr_ms) else rr_ms
+
+    @cached_property
+    def responses(self) -> slow.Responses:
+        """Skin-conductance responses that rise in usable windows, of the first channel that is not left out."""
+        signal = self.signals("eda")[0]
+        found = slow.skin_responses(np.asarray(signal.data), signal.sfreq)
+        return found.of(*(self.inside("eda", signal.onset_s + at) for at in (found.onset_s, found.peak_s)))
 
     @cached_property
     def band_power(self) -> dict[str, dict[str, np.ndarray]]:
@@ -345,8 +351,7 @@ def _scr_rate(m: Material) -> Found | Reason:
     minutes = m.usable_s("eda") / 60
     if minutes < SCR_S / 60:
         return Reason.TOO_FEW
-    found = slow.skin_responses(np.asarray(signals[0].data), signals[0].sfreq)
-    n = int(m.inside("eda", signals[0].onset_s + found.peak_s).sum())
+    n = len(m.responses)
     if n == 0:
         return Reason.NO_PEAKS
     low, high = special.gammaincinv(n, 0.025), special.gammaincinv(n + 1, 0.975)
@@ -376,15 +381,11 @@ def _breathing_rate(m: Material) -> Found | Reason:
         return Reason.LOW_QUALITY
     if signals[0].duration_s < BREATHING_S:
         return Reason.TOO_SHORT
-    breath_s = signals[0].onset_s + slow.breaths(np.asarray(signals[0].data), signals[0].sfreq)
-    if len(breath_s) < 2:
+    found = slow.breaths(np.asarray(signals[0].data), signals[0].sfreq)
+    if len(found.peak_s) == 0:
         return Reason.NO_PEAKS
-    trusted = m.inside("resp", breath_s)
-    lengths = np.diff(breath_s)[trusted[:-1] & trusted[1:]]
-    lengths = lengths[(lengths >= slow.BREATH_S[0]) & (lengths <= slow.BREATH_S[1])]
-    if len(lengths):
-        usual = np.median(lengths)
-        lengths = lengths[(lengths <= BREATH_SPREAD * usual) & (lengths >= usual / BREATH_SPREAD)]
+    trusted = m.inside("resp", signals[0].onset_s + found.start_s) & m.inside("resp", signals[0].onset_s + found.peak_s)
+    lengths = found.length_s[trusted & found.normal()]
     if len(lengths) < MIN_BREATHS:
         return Reason.TOO_FEW
     return interval(lengths[:, None], lambda mean: 60.0 / mean[:, 0])

@@ -21,6 +21,7 @@ SCALE_FLOOR = {
     "eeg": 0.5, "eog": 0.5, "emg": 0.5, "ecg": 0.005, "eda": 0.01, "temp": 0.02, "acc": 0.01,
     "ppg": 1e-6, "resp": 1e-6,
 }  # fmt: skip
+SCALED = ("eeg", "ecg")
 # and as a share of the median scale of the channels of the type (d5)
 SCALE_SHARE = 0.1
 # cut off both ends of a baseline for the filter's edges, and the least that must be left valid, s (d5)
@@ -72,25 +73,25 @@ def normalised(
     the stretches annotated ``baseline`` (any case), less 0.5 s at both ends and what quality flagged.
 
     A channel that was left out, or has nothing valid to be scaled by, is NaN: zeros are never put in its place.
-    ``types`` are scaled (default: all analysed but face), other signals pass as they are.
+    ``types`` are scaled (default: EEG and ECG), other signals pass as they are: features of slow signals are made of
+    physical values, and what is done to a person's level is the model's matter.
 
     Raises
     ------
     NoBaseline
-        In mode ``baseline``, when one of ``types`` (default: EEG and ECG) can be used but has less than 5 s of valid
+        In mode ``baseline``, when one of ``types`` can be used but has less than 5 s of valid
         baseline.
     Refused
         When the baseline was recorded at another sampling rate.
     """
-    needed = ("eeg", "ecg") if types is None else tuple(types)
-    chosen = tuple(t for t in (filtered.types if types is None else needed) if t in SCALE_FLOOR)
+    chosen = tuple(t for t in (SCALED if types is None else types) if t in SCALE_FLOOR)
     scaled: dict[int, Signal] = {}
     for type_ in chosen:
         signals = filtered.of_type(type_)
         if not signals:
             continue
         if pipeline.norm_mode == "baseline":
-            pools = _baseline_pools(filtered, quality, type_, baseline, baseline_quality, type_ in needed)
+            pools = _baseline_pools(filtered, quality, type_, baseline, baseline_quality)
         else:
             pools = [_own_pool(s, quality) for s in signals]
         moments = [_moments(pool, pipeline.norm_robust) for pool in pools]
@@ -141,7 +142,6 @@ def _baseline_pools(
     type_: str,
     baseline: Recording | None,
     judged: Quality | None,
-    insist: bool,
 ) -> list[np.ndarray]:
     """Valid baseline samples of each channel of a type."""
     signals = recording.of_type(type_)
@@ -153,7 +153,7 @@ def _baseline_pools(
     verdict = quality.of(type_)
     valid_s = [p.size / s.sfreq for p, s in zip(pools, signals, strict=True) if s.name not in bad]
     can_be_used = verdict is not None and bool(verdict.usable.any())
-    if insist and can_be_used and max(valid_s, default=0.0) < BASELINE_S - 1e-6:
+    if can_be_used and max(valid_s, default=0.0) < BASELINE_S - 1e-6:
         raise NoBaseline(f"{type_}: less than {BASELINE_S:g} s of valid baseline")
     return [p if p.size / s.sfreq >= BASELINE_S - 1e-6 else p[:0] for p, s in zip(pools, signals, strict=True)]
 

@@ -50,9 +50,10 @@ ECG_EDGE_S = 0.5  # own: beats cut by the ends are not held against either detec
 ECG_MV_ABOVE = 50.0  # own: no heart reaches 50 mV at the skin
 # --- other types (own; sources beside them)
 EDA_LOWEST_US = 0.05  # below it the electrode has no contact (stress.md, pitfalls)
-# a contact that is lost or made (stress.md: jumps over 0.5 µS a sample at 4 Hz): skin gives a response up to this fast
-# (NeuroKit2 simulates 1 µS in 0.25 s), but never takes it back so fast
-EDA_RISE_US, EDA_FALL_US, EDA_JUMP_S = 1.5, 0.5, 0.25
+# contact lost or made: a fall or lasting rise of this (stress.md: over 0.5 µS a sample at 4 Hz). A response may rise so
+# fast too (NeuroKit2 simulates 1 µS in 0.25 s), but is half gone within this time, s; the other numbers are own
+EDA_JUMP_US, EDA_JUMP_S, EDA_RECOVERY_S = 0.5, 0.25, 10.0
+EDA_FASTEST_US = 1.5
 EDA_FLAT_RUN_S = 10.0
 TEMP_RANGE_C = (15.0, 45.0)
 ACC_RANGE_G = 16.0
@@ -605,7 +606,10 @@ def _eda(verdict: _Verdict, part: _Cut) -> None:
     if len(part.filled) > lag:
         level = ndimage.uniform_filter1d(part.filled, lag)  # noise is no contact
         steps = (level[lag:] - level[:-lag]) / max(1.0, lag / (EDA_JUMP_S * sfreq))
-        jumps = (steps > EDA_RISE_US) | (steps < -EDA_FALL_US)
+        n = max(1, round(EDA_RECOVERY_S * sfreq))
+        left = ndimage.minimum_filter1d(level, n, mode="nearest", origin=-(n // 2))[lag:] - level[:-lag]
+        lasting = (steps > EDA_JUMP_US) & (left > steps / 2)
+        jumps = lasting | (steps > EDA_FASTEST_US) | (steps < -EDA_JUMP_US)
         verdict.mark("jump", _spread(grid.count_in(jumps, part.start, max(part.n - lag, 1)) > 0, part, verdict))
 
 

@@ -90,7 +90,7 @@ def main() -> int:
     )
     compare(
         "EEG features, an hour",
-        lambda: features.FEATURES["eeg"](clean, cut, verdict, pipeline),
+        lambda: features.FEATURES["eeg"].table(clean, cut, verdict, pipeline),
         lambda: one_view(minute, pipeline),
         "a Welch loop per window",
         scale=1799 / 30,

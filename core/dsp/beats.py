@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage, signal
 
+from core.dsp import grid
 from core.dsp.filters import bandpass, fill_gaps, runs
 from core.types import BeatCount, Quality, Signal
 
@@ -330,11 +331,31 @@ def lead(signals: Sequence[Signal], quality: Quality) -> Signal | None:
     return min(kept, key=lambda s: len(verdict[s.name].flags), default=None)
 
 
+def trusted_intervals(signal: Signal, quality: Quality) -> tuple[np.ndarray, np.ndarray]:
+    """Beats of an ECG, PPG or list of intervals, and the normal intervals between them.
+
+    Returns
+    -------
+    beat_s : ndarray, shape (n_beats,)
+        On the recording's clock, increasing.
+    rr_ms : ndarray, shape (n_beats - 1,) or (0,)
+        NaN where an interval is not normal or one of its beats lies in no window that quality lets be used.
+    """
+    beat_s = signal.onset_s + _DETECTORS[signal.type](np.asarray(signal.data), signal.sfreq)
+    rr_ms = clean_rr(beat_s)
+    verdict = quality.of(signal.type)
+    if verdict is None or len(rr_ms) == 0:
+        return beat_s, rr_ms
+    inside = grid.inside(beat_s, quality.onset_s, quality.duration_s, verdict.usable)
+    return beat_s, np.where(inside[:-1] & inside[1:], rr_ms, np.nan)
+
+
 # --- PPG: Elgendi et al. (2013), PLoS ONE 8(10): e76585, with a local in place of the global level
 PPG_BAND_HZ = (0.5, 8.0)
 PULSE_S, PULSE_BEAT_S = 0.111, 0.667
 PULSE_OFFSET, PULSE_LEVEL_S = 0.02, 10.0
 PULSE_DELAY_S = 0.3
+PULSE_FOOT_S = 0.3
 # half a pulse around its peak for its shape, s
 PULSE_HALF_S = 0.35
 SLOWEST_PPG_HZ = 8.0
@@ -383,3 +404,20 @@ def detect_pulses(x: np.ndarray, sfreq: float) -> np.ndarray:
         return np.empty(0)
     at = _thin(at, filtered, PULSE_DELAY_S * sfreq)
     return (at + _parabola(filtered, at)) / sfreq
+
+
+def pulse_heights(x: np.ndarray, sfreq: float, pulse_s: np.ndarray) -> np.ndarray:
+    """Height of each pulse over the foot before it, in the unit of ``x``, shape (n_pulses,).
+
+    The foot is the lowest point of the pulse wave within ``PULSE_FOOT_S`` before the peak. NaN in a gap.
+    """
+    wave = pulse_wave(x, sfreq)
+    at = np.clip(np.rint(pulse_s * sfreq).astype(np.int64), 0, max(len(wave) - 1, 0))
+    if len(at) == 0:
+        return np.empty(0)
+    half = max(1, round(PULSE_FOOT_S * sfreq))
+    before = wave[np.clip(at[:, None] + np.arange(-half, 1), 0, len(wave) - 1)]
+    return wave[at] - before.min(axis=1)
+
+
+_DETECTORS = {"ecg": detect_r_peaks, "ppg": detect_pulses, "rr": of_intervals}

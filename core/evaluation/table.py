@@ -48,11 +48,10 @@ class WindowTable:
 
 
 def feature_names(types: tuple[str, ...]) -> list[str]:
-    """The columns that feature models learn from: the slim EEG blocks B, E, F, G and the ECG's 22."""
+    """The columns that feature models learn from: the slim EEG blocks B, E, F, G, and all of the other types."""
     from core import features
 
-    known = {"eeg": features.eeg.slim_names, "ecg": features.ecg.names}
-    return [name for type_ in types for name in known[type_]()]
+    return features.names(types)
 
 
 def window_table(

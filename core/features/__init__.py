@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 import pandas as pd
 
-from core.features import ecg, eeg
+from core.features import ecg, eda, eeg, ppg
 from core.types import Pipeline, Quality, Recording, Windows
 
-FEATURES: dict[str, Callable[[Recording, Windows, Quality, Pipeline], pd.DataFrame]] = {
-    "eeg": eeg.table,
-    "ecg": ecg.table,
+
+class FeatureSet(Protocol):
+    """What a module of features has."""
+
+    def table(self, recording: Recording, windows: Windows, quality: Quality, pipeline: Pipeline, /) -> pd.DataFrame:
+        """A row per window: the columns of ``names``, and ``valid_<name>`` where length or quality may forbid one."""
+
+    def names(self) -> tuple[str, ...]:
+        """The columns in their order."""
+
+    def blocks(self) -> Mapping[str, tuple[str, ...]]:
+        """The columns of each block."""
+
+
+FEATURES: dict[str, FeatureSet] = {
+    "eeg": eeg,
+    "ecg": ecg,
+    "eda": eda,
+    "ppg": ppg,
 }
+# the columns of a type that models learn from, where they are not all: blocks A, C and D of the EEG are left out
+CHOSEN = {"eeg": eeg.slim_names}
 
 
 def table(
@@ -20,26 +39,37 @@ def table(
 ) -> pd.DataFrame:
     """The features of the given channel types side by side, row i for window i.
 
-    ``recording`` is filtered and normalised. Types without features here (see FEATURES) are passed over; columns of
-    a type that was not recorded are all NaN.
+    ``recording`` is filtered, and its EEG and ECG normalised; other types keep their units. Types without features
+    here (see FEATURES) are passed over; columns of a type that was not recorded are all NaN.
     """
-    parts = [FEATURES[t](recording, windows, quality, pipeline) for t in types if t in FEATURES]
+    parts = [FEATURES[t].table(recording, windows, quality, pipeline) for t in types if t in FEATURES]
     return pd.concat(parts, axis=1) if parts else pd.DataFrame(index=pd.RangeIndex(len(windows)))
 
 
-def block_of(column: str) -> str:
-    """Which block a column belongs to: ``eeg A`` to ``eeg G``, ``ecg time``, ``ecg frequency`` or ``ecg shape``.
+def names(types: Iterable[str]) -> list[str]:
+    """The columns that feature models learn from: the slim EEG blocks B, E, F, G, and all of the other types."""
+    return [name for t in types for name in CHOSEN.get(t, FEATURES[t].names)()]
 
-    Importance is reported by block, for A and F are near twins.
+
+def set_of(types: Iterable[str]) -> str:
+    """The name of a feature set for ``Pipeline.features``: what each type's columns are, and their version.
+
+    Examples
+    --------
+    >>> set_of(("eeg", "ecg")), set_of(("eda", "ppg"))
+    ('eeg258+ecg22/1', 'eda19+ppg19/1')
     """
-    for key, block in eeg.blocks().items():
-        if column in block:
-            return f"eeg {key}"
-    name = column.removeprefix("valid_").removeprefix("ecg_")
-    if name in ecg.TIME:
-        return "ecg time"
-    if name in ecg.FREQUENCY:
-        return "ecg frequency"
-    if column in ecg.names():
-        return "ecg shape"
+    return "+".join(f"{t}{len(FEATURES[t].names())}" for t in types) + "/1"
+
+
+def block_of(column: str) -> str:
+    """Which block a column belongs to, such as ``eeg A``, ``ecg time`` or ``eda tonic``.
+
+    Importance is reported by block, for many columns are near twins.
+    """
+    name = column.removeprefix("valid_")
+    for type_, module in FEATURES.items():
+        for block, columns in module.blocks().items():
+            if name in columns:
+                return f"{type_} {block}"
     raise KeyError(column)

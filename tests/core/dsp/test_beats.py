@@ -55,8 +55,8 @@ def test_no_beat_is_found_in_a_gap_and_the_rest_is_not_lost():
 def test_nothing_beats_in_nothing(x):
     for detect in (beats.detect_r_peaks, beats.second_detector, beats.detect_pulses):
         assert len(detect(x, 256.0)) == 0
-    assert len(slow.skin_responses(x, 4.0)[0]) == 0
-    assert len(slow.breaths(x, 25.0)) == 0
+    assert len(slow.skin_responses(x, 4.0)) == 0
+    assert len(slow.breaths(x, 25.0).peak_s) == 0
 
 
 def test_the_second_detector_agrees_on_a_clean_lead():
@@ -97,16 +97,28 @@ def test_planted_skin_responses_are_counted():
     for onset in (20, 50, 80, 120, 150):
         lag = np.maximum(t - onset, 0)
         x = x + 0.6 * (np.exp(-lag / 4) - np.exp(-lag / 1))
-    peak_s, amplitude = slow.skin_responses(x, 4.0)
-    assert len(peak_s) == 5
-    assert (amplitude > 0.15).all()
+    found = slow.skin_responses(x, 4.0)
+    assert len(found) == 5
+    assert (found.amplitude_us > 0.15).all()
+
+
+@pytest.mark.parametrize("per_minute", [3, 8, 15])
+def test_what_lies_above_the_tonic_part_follows_the_planted_responses(per_minute):
+    rng = np.random.default_rng(per_minute)
+    t = np.arange(0, 600, 0.25)
+    phasic = np.zeros(len(t))
+    for onset in rng.uniform(0, 600, 10 * per_minute):
+        lag = np.maximum(t - onset, 0)
+        phasic += rng.uniform(0.2, 1.6) * (np.exp(-lag / rng.uniform(2, 6)) - np.exp(-lag / 0.9))
+    x = 4 + 0.5 * np.sin(2 * np.pi * t / 300) + phasic + 0.003 * rng.normal(size=len(t))
+    assert np.corrcoef(x - slow.tonic(x, 4.0), phasic)[0, 1] > 0.85
 
 
 @pytest.mark.parametrize("sfreq", [1.0, 25.0, 1000.0])
 def test_breaths_are_counted_at_any_rate(sfreq):
     t = np.arange(int(120 * sfreq)) / sfreq
     x = 500 + np.sin(2 * np.pi * 0.25 * t) + 0.05 * np.random.default_rng(0).normal(size=len(t))
-    assert len(slow.breaths(x, sfreq)) in (29, 30, 31)
+    assert len(slow.breaths(x, sfreq).peak_s) in (28, 29, 30)
 
 
 def test_channel_names_have_one_spelling():

@@ -7,7 +7,7 @@ import pytest
 from scipy import signal, stats
 
 from core.dsp import beats
-from core.features import block_of, ecg
+from core.features import block_of, ecg, rhythm
 from core.preprocess import filtered, normalised
 from core.quality import assess
 from core.types import Annotation, Pipeline, Recording, Signal
@@ -38,7 +38,7 @@ def plain(beat_s, rr_ms, start, end) -> dict:
     steps = steps[np.isfinite(steps)]
     hr = 60000 / nn
     grid = np.arange(np.ceil(start * 4), np.floor(end * 4)) / 4
-    x = ecg.tachogram(beat_s, rr_ms, grid)
+    x = rhythm.tachogram(beat_s, rr_ms, grid)
     nper = min(480, len(x))
     freqs, psd = signal.welch(x, 4.0, "hann", nper, nper // 2)
     power = {
