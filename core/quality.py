@@ -153,11 +153,17 @@ def assess(recording: Recording, pipeline: Pipeline) -> Quality:
 
 
 def _marked(recording: Recording) -> Recording:
-    """Each signal with the stretches annotated ``BAD_...`` (any case, as in MNE) as marked by a person."""
-    spans = tuple((a.onset_s, a.onset_s + a.duration_s) for a in recording.annotations if a.bad and a.duration_s > 0)
-    if not spans:
+    """Each signal with its stretches annotated ``BAD_...`` (any case, as in MNE), or those of all, as marked."""
+    found = [a for a in recording.annotations if a.bad and a.duration_s > 0]
+    if not found:
         return recording
-    return replace(recording, signals=tuple(replace(s, marked=(*s.marked, *spans)) for s in recording.signals))
+    names = {s.name for s in recording.signals}
+
+    def spans(name: str) -> list[tuple[float, float]]:
+        mine = [a for a in found if a.channel == name or a.channel not in names]
+        return [(a.onset_s, a.onset_s + a.duration_s) for a in mine]
+
+    return replace(recording, signals=tuple(replace(s, marked=(*s.marked, *spans(s.name))) for s in recording.signals))
 
 
 def _start(signal: Signal, onset_s: np.ndarray, pipeline: Pipeline) -> tuple[_Verdict, _Cut]:

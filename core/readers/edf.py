@@ -35,7 +35,7 @@ from core.readers.base import (
     utc,
     visible,
 )
-from core.types import CHANNEL_TYPES, InputFile, Notice, Recording
+from core.types import CHANNEL_TYPES, InputFile, Notice, Recording, Signal
 
 _BDF_MAGIC = b"\xffBIOSEMI"
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
@@ -144,10 +144,12 @@ def _read(file: InputFile, options: Options, kind: str) -> Recording:
         raw = [replace(r, data=_with_gaps(r, stretches, n_records)) for r in raw]
     else:
         raw, marks = _without_filler(raw, labels, marks)
+    signals = channels.typed(raw, options, notices, file)
+    marks = _renamed([m for m in marks if m[2].strip()], labels, signals)
     return Recording(
-        signals=channels.typed(raw, options, notices, file),
+        signals=signals,
         started_at=_started(header, first, options, notices),
-        annotations=kept_annotations([m for m in marks if m[2].strip()], notices),
+        annotations=kept_annotations(marks, notices),
         format=kind.lower() + ("+" if header.variant[3:4] == b"+" else ""),
         notices=tuple(notices),
     )
@@ -354,6 +356,18 @@ def _without_filler(
                 last = a
         made.append(replace(r, data=r.data[first:last], onset_s=onset))
     return made, [m for m in marks if not _FILLED.fullmatch(m[2].strip())]
+
+
+def _renamed(
+    marks: list[tuple[float, float, str]], labels: Sequence[tuple[str, float]], signals: Sequence[Signal]
+) -> list[tuple[float, float, str]]:
+    """Annotations of one channel under the name it has here instead of its label."""
+    names = {label: s.name for (label, _), s in zip(labels, signals, strict=True)}
+    parted = [(at, long, text.rpartition("@@")) for at, long, text in marks]
+    return [
+        (at, long, f"{said}@@{names[label]}" if said and label in names else said + sep + label)
+        for at, long, (said, sep, label) in parted
+    ]
 
 
 def _onsets(file: InputFile, header: _Header, n_records: int) -> list[float]:

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core import simulate
+from core import quality, simulate
 from core.errors import Refused
 from core.readers import session
-from core.types import UNITS, Annotation, InputFile, Recording, Signal
+from core.types import UNITS, Annotation, InputFile, Pipeline, Recording, Signal
 from core.writers import edf
 
 START = datetime(2026, 1, 2, 3, 4, 5, 250_000, tzinfo=UTC)
@@ -114,6 +114,14 @@ def test_a_mark_of_a_channel_is_written_under_its_label(tmp_path):
     _, path = written(tmp_path, Recording((signal("Fp1"),)), marks=marks)
     found = [(a.onset, a.duration, a.text) for a in edfio.read_edf(path).annotations]
     assert found == [(1.0, 2.0, "BAD_flat@@EEG Fp1"), (3.0, None, "all")]
+    assert [(a.description, a.channel) for a in back(path).annotations] == [("BAD_flat@@Fp1", "Fp1"), ("all", "")]
+
+
+def test_a_bad_stretch_of_one_channel_leaves_the_windows_of_the_others_alone(tmp_path):
+    marks = [(Annotation(2.0, 4.0, "BAD_flat"), 0)]
+    _, path = written(tmp_path, Recording((signal("ECG", "ecg", n=2560), signal("EDA", "eda", 4.0, 80))), marks=marks)
+    ecg, eda = quality.assess(back(path), Pipeline()).signals
+    assert "marked" in ecg.flags and "marked" not in eda.flags
 
 
 @pytest.mark.parametrize("rates", [(128.0, 256.0), (25.6, 4.0), (19.87,), (128.0, 30_000 / 1001), (0.1, 4.0)])
