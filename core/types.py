@@ -93,6 +93,11 @@ class Annotation:
         said = self.description.strip().lower()
         return said == "bad" or said.startswith("bad_")
 
+    @property
+    def channel(self) -> str:
+        """The one channel it is about, "" for all: what stands behind ``@@``, as MNE writes it into EDF."""
+        return self.description.partition("@@")[2]
+
 
 @dataclass(frozen=True)
 class Signal:
