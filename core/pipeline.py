@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from core import aggregate, features, markers, preprocess, quality, states, windows
+from core import aggregate, cleaning, features, markers, preprocess, quality, states, windows
 from core.compute import Progress, part
 from core.models.bundle import Bundle
 from core.settings import settings
-from core.types import Grade, Measure, Pipeline, Prediction, Quality, Reason, Recording, Summary, Windows
+from core.types import Grade, Measure, Pipeline, Prediction, Quality, Reading, Reason, Recording, Summary, Windows
 
 # targets that a screen shows as "not computed" when no model fits
 CORE_TARGETS = ("valence", "arousal", "dominance")
@@ -26,11 +26,15 @@ CORE_TARGETS = ("valence", "arousal", "dominance")
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a model sees of a recording: a feature table with a row per window, the windows, the quality."""
+    """What a model sees of a recording: a feature table with a row per window, the windows, the quality.
+
+    ``scaled`` is the filtered and normalised recording that the windows were cut from.
+    """
 
     table: pd.DataFrame
     windows: Windows
     quality: Quality
+    scaled: Recording
 
     def usable(self, types: Iterable[str]) -> np.ndarray:
         """Windows in which every one of ``types`` is usable, shape (n_windows,)."""
@@ -74,7 +78,7 @@ def _features(
 ) -> Prepared:
     scaled = preprocess.normalised(clean, verdict, pipeline, baseline)
     cut = windows.cut(scaled, verdict, pipeline, types)
-    return Prepared(features.table(scaled, cut, verdict, pipeline, types), cut, verdict)
+    return Prepared(features.table(scaled, cut, verdict, pipeline, types), cut, verdict, scaled)
 
 
 def analyse(
@@ -83,6 +87,7 @@ def analyse(
     pipeline: Pipeline | None = None,
     *,
     without: Reason = Reason.MISSING_CHANNEL,
+    reading: Reading | None = None,
     progress: Progress | None = None,
 ) -> Summary:
     """Judge a recording and compute every measure that can be had of it.
@@ -91,6 +96,8 @@ def analyse(
     ----------
     bundle
         The model to use, or None where none fits; ``without`` then says why.
+    reading
+        What a person marked as bad, and whether the eyes are taken out of the EEG; by default nothing.
 
     Returns
     -------
@@ -100,6 +107,7 @@ def analyse(
     """
     pipeline = site_pipeline(bundle.pipeline if bundle else pipeline)
     say = part(progress, 0.0, 1.0)
+    recording, notices = cleaning.cleaned(recording, reading or Reading(), pipeline)
     say(0.0, "Judging quality")
     verdict = quality.assess(recording, pipeline)
     say(0.3, "Filtering")
@@ -139,6 +147,7 @@ def analyse(
         model=bundle.info if bundle else None,
         prediction=prediction,
         pipeline_hash=pipeline.hash,
+        notices=notices,
     )
 
 

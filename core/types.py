@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -241,6 +241,11 @@ class Reading:
             ocular=None if ocular is None else tuple(ocular),
             marks=tuple((float(onset), float(length), str(text)) for onset, length, text in said.get("marks") or ()),
         )
+
+    @property
+    def of_files(self) -> Reading:
+        """What concerns the files alone, without marks and cleaning."""
+        return replace(self, bad=(), ocular=None, marks=())
 
     @property
     def hash(self) -> str:

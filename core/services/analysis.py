@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from core.compute import Progress, part
-from core.errors import NotFound, Refused
+from core.errors import Conflict, NotFound, Refused
 from core.services import detection, pseudonyms, stored
 from core.services.changes import restore
 from core.settings import MIN_DURATION_S, VERSION, settings
@@ -70,6 +70,52 @@ def analyse(
         with store.write() as tx:
             tx.audit("session.refuse", "", at=now, outcome="refused", reason=refused.code)
         raise
+
+
+def recompute(
+    store: Store,
+    session: str,
+    reading: Reading,
+    *,
+    now: datetime,
+    model: str | None = None,
+    progress: Progress | None = None,
+) -> dict:
+    """Analyse the stored original files of a session again with another reading; the object of ``analyse --json``.
+
+    Without ``model``, it is that of the newest analysis where it is still installed. The analysis becomes the newest
+    of the session, the older ones stay, and the detectors run again. One that was there before is the newest again.
+    """
+    with store.read() as tx:
+        patient, record = stored.find(tx, session, deleted=False)
+        files = rows.files(tx, record.id)
+        analyses = rows.analyses(tx, record.id)
+    if not files:
+        raise Refused(
+            "E-RECORDING", "this session was imported and has no recording.", session, "Import its measures again."
+        )
+    model = model or _installed(stored.newest(analyses).model)
+    _say(progress, 0.02, "Checking the original files")
+    originals = _originals([InputFile(f.name, str(store.blobs.fetch(f.sha256))) for f in files])
+    changed = next((f for f, kept in zip(originals, files, strict=True) if f.sha256 != kept.sha256), None)
+    if changed is not None:
+        raise Conflict(
+            "E-HASH", "the original file changed since it was stored.", changed.name, "Restore it from a backup."
+        )
+    from core.readers import isolation
+
+    _say(progress, 0.05, "Reading the files")
+    inputs = [InputFile(f.name, str(f.path)) for f in originals]
+    recording = isolation.read(inputs, reading=reading, zone=settings().zone)
+    return _analyse(
+        store, recording, originals, patient, now=now, model=model, started_at=record.started_at, reading=reading,
+        simulated=record.simulated, progress=progress, action="session.recompute",
+    )  # fmt: skip
+
+
+def _installed(model: str) -> str | None:
+    """The name of a model that can be used now, else None."""
+    return model if model and _version(model) else None
 
 
 def analyse_recording(
@@ -169,6 +215,7 @@ def _analyse(
     reading: Reading,
     simulated: bool,
     progress: Progress | None,
+    action: str = "session.analyse",
 ) -> dict:
     """Compute without holding the database, keep the originals, then store everything in one transaction."""
     _say(progress, 0.3, "Choosing a model")
@@ -188,7 +235,7 @@ def _analyse(
         )
     chosen = bundles.choose(recording, model)
     without = Reason.MISSING_CHANNEL if chosen or bundles.available() else Reason.NO_MODEL
-    summary = pipeline.analyse(recording, chosen, without=without, progress=part(progress, 0.35, 0.8))
+    summary = pipeline.analyse(recording, chosen, without=without, reading=reading, progress=part(progress, 0.35, 0.8))
     _say(progress, 0.8, "Keeping the original files")
     for file in originals:
         store.blobs.keep(file.path, file.sha256)
@@ -199,7 +246,7 @@ def _analyse(
     with store.write() as tx:
         answer = _store(
             tx, recording, originals, summary, patient, now=now, started_at=started_at, reading=reading,
-            simulated=simulated, required=required, settings_used=settings_used,
+            simulated=simulated, required=required, settings_used=settings_used, action=action,
         )  # fmt: skip
     _say(progress, 1.0, "Stored")
     return answer
@@ -218,8 +265,9 @@ def _store(
     simulated: bool,
     required: Sequence[str] | None,
     settings_used: Mapping[str, Any],
+    action: str = "session.analyse",
 ) -> dict:
-    """Everything of one session; another process may have stored the same one in the meantime."""
+    """Everything of one session; an analysis that is there already, made before or meanwhile, is the newest again."""
     record = patient_rows.by_name(tx, patient, lock=True)
     if record is None:
         record = pseudonyms.add_in(tx, patient, now=now, simulated=simulated) or pseudonyms.require(
@@ -256,6 +304,7 @@ def _store(
         "reading": reading.as_dict(),
         "code_version": VERSION,
     }
+    same: int | None = None
     if session is None:
         session_id, _ = rows.add(
             tx, record.id, started_at=started, created_at=now, imported=False,
@@ -266,10 +315,31 @@ def _store(
     else:
         session_id, since = session.id, None
         once = ("model", "model_version", "pipeline_hash", "reading_hash")
-        same = [a for a in rows.analyses(tx, session_id) if all(getattr(a, n) == analysis[n] for n in once)]
-        if same:
-            return stored.session_json(tx, patient, session, same[0])
+        made = [a for a in rows.analyses(tx, session_id) if all(getattr(a, n) == analysis[n] for n in once)]
+        same = made[0].id if made else None
         rows.change(tx, session_id, deleted_at=None, **about)
+    if same is None:
+        _add(tx, session_id, recording, summary, analysis)
+    else:
+        rows.make_newest(tx, session_id, same)
+    patient_rows.touch(tx, record.id, now)
+    detection.refresh(tx, record.id, patient, now=now, since=since)
+    session = rows.by_source(tx, patient, key)
+    assert session is not None
+    tx.audit(
+        action,
+        label(patient, session.number),
+        at=now,
+        patient=patient,
+        outcome=summary.status,
+        model=f"{info.name} {info.version}" if info else "",
+        reason=summary.pipeline_hash,
+    )
+    return stored.session_json(tx, patient, session, stored.newest(rows.analyses(tx, session_id)))
+
+
+def _add(tx: Transaction, session_id: int, recording: Recording, summary: Summary, analysis: Mapping[str, Any]) -> None:
+    """A further analysis of a session with its measures, window series and quality."""
     quality, prediction = summary.quality, summary.prediction
     rows.add_analysis(
         tx,
@@ -295,20 +365,6 @@ def _store(
             "usable": stored.pack(np.array([t.usable for t in quality.types], dtype=bool)),
         },
     )
-    patient_rows.touch(tx, record.id, now)
-    detection.refresh(tx, record.id, patient, now=now, since=since)
-    session = rows.by_source(tx, patient, key)
-    assert session is not None
-    tx.audit(
-        "session.analyse",
-        label(patient, session.number),
-        at=now,
-        patient=patient,
-        outcome=summary.status,
-        model=f"{info.name} {info.version}" if info else "",
-        reason=summary.pipeline_hash,
-    )
-    return stored.session_json(tx, patient, session, stored.newest(rows.analyses(tx, session_id)))
 
 
 def _finite(measure: Measure) -> Measure:

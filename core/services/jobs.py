@@ -20,7 +20,7 @@ from core.storage.records import JobRecord
 from core.storage.store import Store
 from core.types import InputFile, Reading
 
-KINDS = ("analyse", "demo", "train", "simulate", "import")
+KINDS = ("analyse", "recompute", "demo", "train", "simulate", "import")
 STATES = ("queued", "running", "done", "failed", "cancelled")
 
 
@@ -60,8 +60,8 @@ class Job:
 def submit(store: Store, kind: str, params: Mapping, *, label: str = "", now: datetime) -> Job:
     """Queue work.
 
-    Kinds: "analyse" {draft, patient, model, started_at, reading}, "demo" {}, "train" {...}, "simulate" {...},
-    "import" {kind, path, name, mapping}.
+    Kinds: "analyse" {draft, patient, model, started_at, reading}, "recompute" {session, reading, model}, "demo" {},
+    "train" {...}, "simulate" {...}, "import" {kind, path, name, mapping}.
     """
     if kind not in KINDS:
         raise Refused("E-JOB-KIND", f"there is no kind of job {kind!r}.", "kind", f"Use one of {', '.join(KINDS)}.")
@@ -285,6 +285,16 @@ def _analyse(store: Store, params: Mapping, report: Callable[[float, str], None]
     return {"session": answer["session"], "status": answer["status"]}
 
 
+def _recompute(store: Store, params: Mapping, report: Callable[[float, str], None]) -> dict:
+    from core.services import sessions
+
+    answer = sessions.recompute(
+        store, params["session"], Reading.from_dict(params["reading"]), now=datetime.now(UTC),
+        model=params.get("model"), progress=report,
+    )  # fmt: skip
+    return {"session": answer["session"], "status": answer["status"]}
+
+
 def _demo(store: Store, params: Mapping, report: Callable[[float, str], None]) -> dict:
     from core.services import admin
 
@@ -316,6 +326,7 @@ def _import(store: Store, params: Mapping, report: Callable[[float, str], None])
 
 WORK: dict[str, Callable[[Store, Mapping, Callable[[float, str], None]], dict[str, Any]]] = {
     "analyse": _analyse,
+    "recompute": _recompute,
     "demo": _demo,
     "train": _train,
     "simulate": _simulate,

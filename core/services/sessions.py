@@ -11,7 +11,7 @@ import numpy as np
 
 from core.errors import NotFound
 from core.services import detection, pseudonyms, stored
-from core.services.analysis import analyse, analyse_recording
+from core.services.analysis import analyse, analyse_recording, recompute
 from core.services.changes import delete, mark_seen, move, restore
 from core.services.drafts import (
     Draft,
@@ -19,22 +19,30 @@ from core.services.drafts import (
     device_profiles,
     discard,
     draft,
+    formats,
     inspect,
+    outline,
+    repairs,
     save_device_profile,
+    split,
     stage,
 )
-from core.services.signals import SignalPage, overview, signals
+from core.services.grouping import proposed
+from core.services.quality_report import quality_report
+from core.services.signals import SignalPage, eyes, eyes_page, overview, signals
 from core.services.stored import quality_json
 from core.storage import insights as insight_rows
 from core.storage import sessions as rows
 from core.storage.records import HistoryRecord, as_measure, label
 from core.storage.store import Store
-from core.types import CHANNEL_TYPES, Annotation, InputFile, Measure, ModelInfo, Notice, Reason
+from core.types import CHANNEL_TYPES, Annotation, BeatCount, InputFile, Measure, ModelInfo, Notice, Reading, Reason
 
 __all__ = [
-    "Draft", "Inspection", "SessionDetail", "SessionRow", "SignalPage", "WindowSeries", "analyse", "analyse_recording",
-    "as_json", "delete", "device_profiles", "discard", "draft", "expand", "get", "history", "history_json", "inspect",
-    "mark_seen", "move", "overview", "quality_json", "restore", "save_device_profile", "signals", "stage", "windows",
+    "Draft", "Inspection", "SessionDetail", "SessionRow", "SignalPage", "WindowSeries", "analyse",
+    "analyse_recording", "as_json", "delete", "device_profiles", "discard", "draft", "expand", "eyes", "eyes_page",
+    "formats", "get", "history", "history_json", "inspect", "mark_seen", "move", "outline", "overview", "proposed",
+    "quality_json", "quality_report", "recompute", "repairs", "restore", "save_device_profile", "signals", "split",
+    "stage", "windows",
 ]  # fmt: skip
 
 Progress = Callable[[float, str], None]
@@ -63,8 +71,22 @@ class SessionRow:
 
 
 @dataclass(frozen=True)
+class Made:
+    """One analysis of a session: when, by which model, and how the files were read (None where that is not known)."""
+
+    at: datetime
+    model: str
+    newest: bool
+    status: str
+    reading: Reading | None
+
+
+@dataclass(frozen=True)
 class SessionDetail:
-    """All that is stored of a session: its row, quality, provenance, and the analyses made of it."""
+    """All that is stored of a session: its row, quality, provenance, and the analyses made of it.
+
+    ``beats`` are the beats or pulses of each channel that has some, by its name and type.
+    """
 
     row: SessionRow
     quality: dict
@@ -79,6 +101,8 @@ class SessionDetail:
     analyses: tuple[str, ...]
     moved_from: str | None
     recording_state: str
+    made: tuple[Made, ...]
+    beats: Mapping[tuple[str, str], BeatCount]
 
 
 @dataclass(frozen=True)
@@ -184,7 +208,7 @@ def get(store: Store, session: str) -> SessionDetail:
             "code_version": analysis.code_version,
             "analysed_at": analysis.created_at.isoformat(),
             "stored_at": record.created_at.isoformat(),
-            "read_with": record.reading,
+            "read_with": analysis.reading or record.reading,
         },
         pipeline=dict(analysis.pipeline),
         duration_s=record.duration_s,
@@ -195,7 +219,17 @@ def get(store: Store, session: str) -> SessionDetail:
         analyses=tuple(f"{a.model} {a.model_version}" if a.model else "no model" for a in analyses),
         moved_from=record.moved_from,
         recording_state="none" if not files else "kept" if kept else "missing",
-    )
+        made=tuple(
+            Made(
+                a.created_at, f"{a.model} {a.model_version}" if a.model else "no model", a.newest, a.status,
+                Reading.from_dict(a.reading) if a.reading else None,
+            )
+            for a in analyses
+        ),
+        beats={(c["name"], c["type"]): BeatCount(**c["beats"]) for c in quality.channels if c.get("beats")}
+        if quality
+        else {},
+    )  # fmt: skip
 
 
 def windows(store: Store, session: str) -> WindowSeries | None:

@@ -7,9 +7,9 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,9 +18,12 @@ from core.services import stored
 from core.settings import settings
 from core.storage import sessions as rows
 from core.storage.blobs import sha256
-from core.storage.records import AnalysisRecord, FileRecord, SessionRecord
+from core.storage.records import AnalysisRecord, FileRecord, QualityRecord, SessionRecord
 from core.storage.store import Store
 from core.types import Annotation, BadSpan, InputFile, Pipeline, Reading, Recording, Signal
+
+if TYPE_CHECKING:
+    from core.cleaning import Ocular
 
 # share of missing samples of a drawn interval from which it is a gap
 GAP_SHARE = 0.5
@@ -29,7 +32,8 @@ GAP_SHARE = 0.5
 @dataclass(frozen=True)
 class SignalPage:
     """One page of signals for the viewer. Each row: name, type, unit, x0 and dx in s, y (float32, at most
-    2000 points, NaN gaps kept), whether it was decimated by min-max, bad, and spans of bad quality on the page."""
+    2000 points, NaN gaps kept), whether it was decimated by min-max, bad, and spans of bad quality on the page.
+    ``beat_kinds`` and ``pulse_kinds`` say what becomes of each beat and pulse: 0 normal, 1 corrected, 2 left out."""
 
     t0: float
     page_s: float
@@ -37,6 +41,9 @@ class SignalPage:
     annotations: tuple[Annotation, ...]
     beats_s: np.ndarray
     filtered: bool
+    beat_kinds: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
+    pulses_s: np.ndarray = field(default_factory=lambda: np.empty(0))
+    pulse_kinds: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
 
 
 def signals(
@@ -71,7 +78,16 @@ class _About:
     session: SessionRecord
     files: list[FileRecord]
     analysis: AnalysisRecord
-    channels: list[dict]
+    quality: QualityRecord | None
+
+    @property
+    def channels(self) -> list[dict]:
+        return self.quality.channels if self.quality else []
+
+    @property
+    def reading(self) -> Reading:
+        """How the newest analysis read the files."""
+        return Reading.from_dict(self.analysis.reading or self.session.reading)
 
 
 @dataclass(frozen=True)
@@ -94,7 +110,7 @@ def _about(store: Store, session: str) -> _About:
         quality = rows.quality(tx, analysis.id)
     if not files:
         raise NotFound("E-RECORDING", "this session was imported and has no recording.", session)
-    return _About(session, record, files, analysis, quality.channels if quality else [])
+    return _About(session, record, files, analysis, quality)
 
 
 # --- the cache
@@ -104,7 +120,7 @@ def _copies(store: Store, about: _About, filtered: bool) -> tuple[list[_Copy], P
     """The cached signals, made when they are not there or when an original changed since."""
     originals = {f.sha256: store.blobs.fetch(f.sha256) for f in about.files}
     marks = {digest: _mark(path) for digest, path in originals.items()}
-    folder = store.data_dir / "cache" / f"{about.session.source_key[:32]}-{about.analysis.reading_hash}"
+    folder = _folder(store, about)
     raw = folder / "raw"
     if _stamp(raw) != marks:
         for digest, path in originals.items():
@@ -119,15 +135,31 @@ def _copies(store: Store, about: _About, filtered: bool) -> tuple[list[_Copy], P
         shutil.rmtree(folder / about.analysis.pipeline_hash, ignore_errors=True)
     if not filtered:
         return _listed(raw), folder
-    clean = folder / about.analysis.pipeline_hash
+    drop = about.reading.ocular is not None
+    clean = folder / (about.analysis.pipeline_hash + (f"-{about.reading.hash}" if drop else ""))
     if _stamp(clean) != marks:
-        from core import preprocess
+        from core import cleaning, preprocess
 
-        recording = Recording(
-            tuple(Signal(c.name, c.type, c.unit, c.sfreq, np.load(c.path), c.onset_s) for c in _listed(raw))
-        )
+        recording = _recording(about, raw)
+        if drop:
+            found = _ocular(about, folder, about.reading)
+            recording = cleaning.without(recording, found, cleaning.chosen(found, about.reading.ocular or ()))
         _write(clean, preprocess.filtered(recording, _pipeline(about)), marks)
     return _listed(clean), folder
+
+
+def _folder(store: Store, about: _About) -> Path:
+    """Where the copies of a session lie; marks and cleaning make no other copies."""
+    return store.data_dir / "cache" / f"{about.session.source_key[:32]}-{about.reading.of_files.hash}"
+
+
+def _recording(about: _About, raw: Path) -> Recording:
+    """The copies as a recording, not yet in memory."""
+    signals = tuple(
+        Signal(c.name, c.type, c.unit, c.sfreq, np.load(c.path, mmap_mode="r", allow_pickle=False), c.onset_s)
+        for c in _listed(raw)
+    )
+    return Recording(signals, annotations=tuple(Annotation(**a) for a in about.session.annotations))
 
 
 def _mark(path: Path) -> list[int]:
@@ -154,7 +186,7 @@ def _read(about: _About, originals: Mapping[str, Path]) -> Recording:
     from core.readers import isolation
 
     files = [InputFile(f.name, str(originals[f.sha256])) for f in about.files]
-    return isolation.read(files, reading=Reading.from_dict(about.session.reading), zone=settings().zone)
+    return isolation.read(files, reading=about.reading, zone=settings().zone)
 
 
 def _pipeline(about: _About) -> Pipeline:
@@ -227,8 +259,9 @@ def _page(
         )
     marks = [Annotation(**a) for a in about.session.annotations]
     marks = [a for a in marks if a.onset_s <= stop and a.onset_s + a.duration_s >= t0]
-    beats = _beats(about, copies, folder, filtered) if any(c.type == "ecg" for c in copies) else np.array([])
-    return SignalPage(t0, page_s, tuple(shown), tuple(marks), beats[(beats >= t0) & (beats < stop)], filtered)
+    beats = _beats(about, folder, "ecg", t0, stop)
+    pulses = _beats(about, folder, "ppg", t0, stop)
+    return SignalPage(t0, page_s, tuple(shown), tuple(marks), beats[0], filtered, beats[1], *pulses)
 
 
 def decimate(x: np.ndarray, max_points: int) -> tuple[np.ndarray, float]:
@@ -273,20 +306,109 @@ def decimate(x: np.ndarray, max_points: int) -> tuple[np.ndarray, float]:
     return pair.reshape(-1).astype(np.float32), size / 2
 
 
-def _beats(about: _About, copies: Sequence[_Copy], folder: Path, filtered: bool) -> np.ndarray:
-    """R peaks of the first lead that is not left out, in s on the recording's clock; kept beside the copies."""
-    kept = folder / "raw" / "beats.npy"
+def _beats(about: _About, folder: Path, type_: str, t0: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
+    """Beats (ecg) or pulses (ppg) on a page, in s on the recording's clock, and what becomes of each."""
+    heard = _heard(about, type_)
+    if heard is None or about.quality is None:
+        return np.empty(0), np.empty(0, dtype=int)
+    from core.dsp import beats, grid
+
+    found = _found(about, folder, type_, heard)
+    usable = stored.unpack(about.quality.usable)[[t["type"] for t in about.quality.types].index(type_)]
+    trusted = grid.inside(found, stored.unpack(about.quality.onset_s), about.quality.duration_s, usable)
+    page = (found >= t0) & (found < stop)
+    return found[page], beats.kinds(found, trusted)[page]
+
+
+def _heard(about: _About, type_: str) -> str | None:
+    """The channel whose beats are shown: of those not left out the one with the fewest flags, as in the analysis."""
+    kept = [c for c in about.channels if c["type"] == type_ and not c["bad"]]
+    return min(kept, key=lambda c: len(c["flags"]))["name"] if kept else None
+
+
+def _found(about: _About, folder: Path, type_: str, name: str) -> np.ndarray:
+    """Beats of a channel as quality finds them; kept beside the copies."""
+    copies = _listed(folder / "raw")
+    place = next(i for i, c in enumerate(copies) if c.type == type_ and c.name == name)
+    kept = folder / "raw" / f"beats-{place}.npy"
     if kept.exists():
         return np.load(kept, allow_pickle=False)
-    from core.dsp.beats import detect_r_peaks
+    from core.dsp import beats, filters
 
-    bad = {c["name"] for c in about.channels if c["bad"]}
-    leads = [c for c in _listed(folder / "raw") if c.type == "ecg" and c.name not in bad]
-    if not leads:
-        return np.array([])
-    found = np.asarray(detect_r_peaks(np.load(leads[0].path), leads[0].sfreq), dtype=np.float64) + leads[0].onset_s
-    part = kept.with_name(f"beats.{os.getpid()}.{secrets.token_hex(4)}.part")
+    copy, pipeline = copies[place], _pipeline(about)
+    x = np.load(copy.path, allow_pickle=False).astype(np.float64)
+    if type_ == "ecg":
+        x = filters.bandpass(x, copy.sfreq, *pipeline.ecg_band, order=pipeline.filter_order)
+    found = (beats.detect_r_peaks if type_ == "ecg" else beats.detect_pulses)(x, copy.sfreq) + copy.onset_s
+    part = kept.with_name(f"{kept.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
     with part.open("wb") as file:
         np.save(file, found, allow_pickle=False)
+    part.replace(kept)
+    return found
+
+
+# --- eyes
+
+
+def eyes(store: Store, session: str, reading: Reading) -> Ocular:
+    """Components of a session's EEG under a reading, and which follow the eyes; computed once and kept."""
+    about = _about(store, session)
+    _copies(store, about, False)
+    return _ocular(about, _folder(store, about), reading)
+
+
+def eyes_page(
+    store: Store,
+    session: str,
+    found: Ocular,
+    drop: Sequence[int],
+    *,
+    t0: float,
+    page_s: float,
+    names: Sequence[str] | None = None,
+    max_points: int = 2000,
+) -> tuple[SignalPage, SignalPage]:
+    """One page of the EEG that was decomposed, as recorded and without some components."""
+    from core import cleaning
+
+    about = _about(store, session)
+    raw = {c.name: c for c in _copies(store, about, False)[0]}
+    copies = [raw[name] for name in found.channels]
+    first = copies[0]
+    data = [np.load(c.path, mmap_mode="r", allow_pickle=False) for c in copies]
+    start = int(np.clip(round((t0 - first.onset_s) * first.sfreq), 0, len(data[0])))
+    stop = int(np.clip(round((t0 + page_s - first.onset_s) * first.sfreq), start, len(data[0])))
+    before = np.stack([x[start:stop] for x in data]).astype(np.float64)
+    after = cleaning.remove(before, found, drop, np.arange(len(copies))) if drop and stop > start else before
+    pages = []
+    for part in (before, after):
+        rows = []
+        for copy, x in zip(copies, part, strict=True):
+            if names is not None and copy.name not in names:
+                continue
+            y, step = decimate(x, max_points)
+            rows.append(
+                {
+                    "name": copy.name, "type": "eeg", "unit": copy.unit, "x0": copy.onset_s + start / copy.sfreq,
+                    "dx": step / copy.sfreq, "y": y, "decimated": step > 1, "bad": False, "spans": (),
+                }
+            )  # fmt: skip
+        pages.append(SignalPage(t0, page_s, tuple(rows), (), np.empty(0), False))
+    return pages[0], pages[1]
+
+
+def _ocular(about: _About, folder: Path, reading: Reading) -> Ocular:
+    """The components under a reading, from the cache or made now."""
+    from core import cleaning
+
+    pipeline = _pipeline(about)
+    kept = folder / "raw" / f"eyes-{replace(reading, ocular=None).hash}-{pipeline.hash}.npz"
+    if kept.exists():
+        with np.load(kept, allow_pickle=False) as arrays:
+            return cleaning.from_arrays(arrays)
+    found = cleaning.ocular(cleaning.marked(_recording(about, folder / "raw"), reading), pipeline)
+    part = kept.with_name(f"{kept.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    with part.open("wb") as file:
+        np.savez(file, allow_pickle=False, **cleaning.as_arrays(found))
     part.replace(kept)
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,7 @@ def channels_json(quality: Quality, recording: Recording) -> list[Json]:
                 "flags": list(verdict.flags),
                 "bad": bool(verdict.bad),
                 "spans": [[float(s.onset_s), float(s.duration_s), s.reason] for s in verdict.spans],
+                "beats": asdict(verdict.beats) if verdict.beats else None,
             }
         )
     return table
@@ -131,8 +133,12 @@ def quality_json(quality: Quality, recording: Recording, types: Iterable[str] | 
     }
 
 
+# what is stored of a channel and is not in the contract
+_OWN = ("bad", "spans", "beats")
+
+
 def _channel(stored: Mapping[str, Any]) -> Json:
-    return {name: value for name, value in stored.items() if name not in ("bad", "spans")}
+    return {name: value for name, value in stored.items() if name not in _OWN}
 
 
 def stored_quality_json(analysis: AnalysisRecord, quality: QualityRecord | None) -> Json:
