@@ -21,6 +21,7 @@ from core.readers import (
     pyfeat,
     rr,
     tables,
+    tiva,
     wfdb,
     xdf,
 )
@@ -46,6 +47,7 @@ READERS: dict[str, Reader] = {
     "pyfeat": Reader(pyfeat.sniff, pyfeat.read, "Py-Feat"),
     "muse": Reader(muse.sniff, muse.read, "Muse (Mind Monitor CSV)"),
     "emotiv": Reader(emotiv.sniff, emotiv.read, "EmotivPRO CSV"),
+    "tiva": Reader(tiva.sniff, tiva.read, "tables of face, band powers, eyes and events by unix time (TIVA)"),
     "rr": Reader(rr.sniff, rr.read, "RR intervals"),
     "csv": Reader(tables.sniff_text, tables.read_csv, "CSV, TSV", "a column per channel"),
 }

@@ -67,7 +67,7 @@ def check_hdf5(file: InputFile, most: int = MAX_UNPACKED_BYTES) -> None:
             raise refuse("E-MAT-LINK", file, "it points to other files or places, which is not followed.",
                          "Ask for a file without links.")  # fmt: skip
     if sum(sizes) > most:
-        raise refuse("E-SIZE", file, f"it holds more than {most / 10**9:.1f} GB unpacked.", "Save fewer variables.")
+        raise refuse("E-MAT-SIZE", file, f"it holds more than {most / 10**9:.1f} GB unpacked.", "Save fewer variables.")
 
 
 def check(file: InputFile, most: int = MAX_UNPACKED_BYTES) -> None:

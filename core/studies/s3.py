@@ -11,7 +11,7 @@ for a manifest; a column of 0 and 1 needs none. A trial without a sample is left
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +20,15 @@ import pandas as pd
 
 from core.errors import Refused
 from core.readers.base import refuse, visible
+from core.readers.tiva import TRIAL, WHEN, WHO, band_of, bare, cleared, first_of, kind, unix_s
 from core.studies import listing, manifest
 from core.studies.apart import Files
 from core.studies.folder import Planned, Source
 from core.types import InputFile, LeftOut, Recording, Signal
 
-BANDS = ("delta", "theta", "alpha", "beta", "gamma")
-ELECTRODES = ("TP9", "AF7", "AF8", "TP10")
-EMOTIONS = {
-    "anger", "contempt", "disgust", "fear", "joy", "sadness", "surprise", "engagement", "valence", "attention",
-    "sentimentality", "confusion", "neutral",
-}  # fmt: skip
-# words for no value, and the widest pupil of a person, mm
-MISSING = (-1.0, -999.0, 9999.0)
-WIDEST_PUPIL_MM = 8.0
 # share of full scale above which an expression counts as shown
 OCCURS = 0.1
-_BAND = re.compile(rf"^(?:({'|'.join(BANDS)})[_ ]?(tp9|af7|af8|tp10)|(tp9|af7|af8|tp10)[_ ]?({'|'.join(BANDS)}))$")
-_WHO = ("participant", "participantid", "subject", "subjectid", "pid", "id", "sid")
-_WHEN = ("unixtime", "timestamp", "timestamps", "unix", "time", "unixtimestamp")
-_NOT_SIGNALS = {*_WHO, *_WHEN, "key", "frame", "index", "row", "slideevent", "respondent"}
+_NOT_SIGNALS = {*WHO, *WHEN, "key", "frame", "index", "row", "slideevent", "respondent"}
 _TARGETS = ("valence", "arousal", "dominance", "liking", "stress")
 
 
@@ -98,24 +87,10 @@ def _columns(path: Path) -> list[str]:
     return [c.strip().strip('"') for c in head.rstrip("\r\n").split(max(",;\t", key=head.count))]
 
 
-def _bare(column: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", column.lower())
-
-
-def kind(columns: list[str]) -> str:
-    """What a table holds, by its columns; empty when it is none of these.
-
-    >>> kind(["UnixTime", "Alpha_TP9"]), kind(["t", "Joy", "Anger", "Fear"]), kind(["routineStart", "routineEnd"])
-    ('bands', 'face', 'events')
-    """
-    bare = {_bare(c) for c in columns}
-    if {"routinestart", "routineend"} <= bare:
-        return "events"
-    if any(_BAND.match(c.lower()) for c in columns):
-        return "bands"
-    if len(bare & EMOTIONS) >= 3:
-        return "face"
-    return "eyes" if any("pupil" in c for c in bare) else ""
+def _first(table: pd.DataFrame, known: Iterable[str]) -> Any:
+    """The first of the table's columns that is called so; None where none is."""
+    at = first_of([str(c) for c in table.columns], known)
+    return None if at is None else table.columns[at]
 
 
 def _subject_of(path: Path, root: Path) -> str:
@@ -138,23 +113,17 @@ def _private(path: Path, mapping: listing.Mapped) -> None:
 
 def _events(path: Path, root: Path, mapping: listing.Mapped) -> pd.DataFrame:
     table = listing.cleared(listing.read(path), path.name, mapping)
-    bare = {_bare(c): c for c in table.columns}
-    who = next((bare[w] for w in _WHO if w in bare), None)
-    trial = next((bare[w] for w in ("trial", "trialid", "question", "questionid", "key", "routine") if w in bare), None)
+    who, trial = _first(table, WHO), _first(table, TRIAL)
     subject = [_named(v) for v in table[who]] if who else [_subject_of(path, root)] * len(table)
-    start, end = (_unix([listing.number(v) for v in table[bare[c]]]) for c in ("routinestart", "routineend"))
+    start, end = (
+        unix_s([listing.number(v) for v in table[_first(table, (c,))]]) for c in ("routinestart", "routineend")
+    )
     count = pd.Series(subject).groupby(subject).cumcount() + 1
     made = table.assign(subject=subject, start=start, end=end)
     own = trial is not None and not pd.DataFrame({"s": subject, "t": list(table[trial])}).duplicated().any()
     made["trial"] = list(table[trial]) if own else [f"{n:02d}" for n in count]
     listing.cleared(made[["subject"]], path.name, {} if who is None else mapping, "subject")
     return made
-
-
-def _unix(times: Any) -> np.ndarray:
-    """Unix times in s; those in ms are turned."""
-    t = np.asarray(times, dtype=np.float64)
-    return np.where(t > 1e11, t / 1000, t)
 
 
 def _targets(
@@ -210,21 +179,15 @@ def _series(path: Path, what: str, default: str) -> dict[str, pd.DataFrame]:
             )  # fmt: skip
     except (ValueError, pd.errors.ParserError) as broken:
         raise refuse("E-TABLE", file, "it is no table of text.", "Export it again.") from broken
-    bare = {_bare(str(c)): str(c) for c in table.columns}
-    when = next((bare[w] for w in _WHEN if w in bare), None)
+    when, who = _first(table, WHEN), _first(table, WHO)
     if when is None:
         raise refuse("E-TIME", file, "it has no column of unix times.", f"There are: {visible(', '.join(columns))}.")
-    who = next((bare[w] for w in _WHO if w in bare), None)
     names = [
         str(c) for c in table.columns
-        if _bare(str(c)) not in _NOT_SIGNALS and (what != "bands" or _BAND.match(str(c).lower()))
+        if bare(str(c)) not in _NOT_SIGNALS and (what != "bands" or band_of(str(c)))
     ]  # fmt: skip
-    x = table[names].apply(pd.to_numeric, errors="coerce")
-    x = x.mask(x.isin(MISSING))
-    for name in names:
-        if "pupil" in name.lower():
-            x[name] = x[name].mask(x[name] > WIDEST_PUPIL_MM)
-    x = x.loc[:, x.notna().any() | (what == "bands")].assign(t=_unix(pd.to_numeric(table[when], errors="coerce")))
+    x = table[names].apply(lambda values: cleared(values.name, pd.to_numeric(values, errors="coerce")))
+    x = x.loc[:, x.notna().any() | (what == "bands")].assign(t=unix_s(pd.to_numeric(table[when], errors="coerce")))
     people = [_named(v) for v in table[who]] if who else [default] * len(x)
     return {str(subject): rows.dropna(subset=["t"]) for subject, rows in x.groupby(people)}
 
@@ -238,8 +201,7 @@ def _laid(table: pd.DataFrame, what: str, hz: float, start: float, end: float) -
     for name in (c for c in table.columns if c != "t"):
         data = np.full(n, np.nan, dtype=np.float32)
         data[at] = table[name].to_numpy()[inside]
-        found = _BAND.match(name.lower())
-        shown = f"{found[1] or found[4]}_{(found[2] or found[3]).upper()}" if what == "bands" and found else name
+        shown = band_of(name) or name
         made.append(Signal(shown, "face" if what == "face" else "misc", "au" if what == "face" else "", hz, data))
     return made
 
@@ -260,7 +222,7 @@ def features(recording: Recording) -> dict[str, float]:
     difference only, and the engagement index is of the powers they stand for.
     """
     found: dict[str, float] = {}
-    bands = {s.name: _finite(s) for s in recording.signals if _BAND.match(s.name.lower())}
+    bands = {s.name: _finite(s) for s in recording.signals if band_of(s.name)}
     log = any((x < 0).any() for x in bands.values())
     for name, x in bands.items():
         found[f"eeg_{name}_mean"] = float(x.mean()) if len(x) else np.nan

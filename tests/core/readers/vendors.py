@@ -152,6 +152,28 @@ def imotions(n=300, *, affectiva=False, faces=None):
     return rows(names, columns, "\t", lead)
 
 
+def tiva(n=300, *, t0=1_700_000_000_000.0, hz=30, more=None):
+    """An Affectiva table with unix times in ms; the face is lost in every tenth row, the pupil too wide in one."""
+    lost = [i % 10 == 9 for i in range(n)]
+    scores = {"Joy": "60.5", "Anger": "0.25", "Fear": "0.5", "Smile": "80", "BrowFurrow": "3"}
+    names = ["Timestamp", *scores, "ET_PupilLeft", "Comment", *(more or {})]
+    columns = [[f"{t0 + 1000 * i / hz:.3f}" for i in range(n)]]
+    columns += [["-1" if gone else v for gone in lost] for v in scores.values()]
+    columns += [["8.5" if i == 3 else "9999" if i == 4 else "3.25" for i in range(n)], ["words"] * n]
+    return rows(names, [*columns, *(more or {}).values()])
+
+
+def tiva_bands(n=100, *, t0=1_700_000_002.0, hz=10):
+    """A Muse's band powers with unix times in s, two seconds later."""
+    x = [["-999" if i == 5 else f"{0.5 + i / 1000:.3f}" for i in range(n)]] * 2
+    return rows(["UnixTime", "Alpha_TP9", "Alpha_AF8"], [[f"{t0 + i / hz:.3f}" for i in range(n)], *x])
+
+
+def tiva_events(*, t0=1_700_000_000_000):
+    columns = [["a", "b"], [str(t0 + 1000), str(t0 + 5000)], [str(t0 + 3500), str(t0 + 6000)], ["1", "0"]]
+    return rows(["trial", "routineStart", "routineEnd", "label_correct"], columns)
+
+
 def pyfeat(n=10, frames=None, width=0):
     frames = list(range(n)) if frames is None else frames
     names = [
@@ -218,5 +240,5 @@ def rr(n=10, heading="RR (ms)"):
 # by reader: a table of 10 s
 TABLES = {
     "openbci": lambda: openbci()[0], "adc_text": adc_text, "openface": openface, "imotions": imotions, "pyfeat": pyfeat,
-    "muse": lambda: muse()[0], "emotiv": lambda: emotiv()[0], "rr": rr,
+    "muse": lambda: muse()[0], "emotiv": lambda: emotiv()[0], "rr": rr, "tiva": tiva,
 }  # fmt: skip

@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 
 from core.errors import Refused
+from core.readers import tiva
 from core.studies import folder, s3
 
 START = 1_700_000_000.0
-ELECTRODES = [f"{b.title()}_{e}" for b in s3.BANDS for e in s3.ELECTRODES]
+ELECTRODES = [f"{b.title()}_{e}" for b in tiva.BANDS for e in tiva.ELECTRODES]
 
 
 @pytest.fixture
