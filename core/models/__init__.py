@@ -44,4 +44,19 @@ MODELS: dict[str, Model] = {
     "majority": Model("Majority class", "features", _of("baselines", "majority"), calibrate=False),
     "stratified": Model("Stratified draw", "features", _of("baselines", "stratified"), calibrate=False),
     "logistic": Model("Logistic regression", "features", _of("logistic", "logistic")),
+    "forest": Model("Random forest", "features", _of("forest", "forest")),
+    "xgboost": Model("Gradient-boosted trees", "features", _of("xgboost", "xgboost")),
+    "svm": Model("Support vector machine", "features", _of("svm", "svm")),
+    "mlp": Model("Dense net", "features", _of("mlp", "mlp"), deep=True),
+    "tangent": Model("Riemannian tangent space", "signals", _of("tangent", "tangent")),
+    "eegnet": Model("EEGNet", "signals", _of("eegnet", "eegnet"), deep=True),
+    "cnn_lstm": Model("CNN-LSTM with a gate", "signals", _of("cnn_lstm", "cnn_lstm"), deep=True),
+    "mlstm_fcn": Model("MLSTM-FCN", "signals", _of("lstm_fcn", "mlstm_fcn"), deep=True),
+    "malstm_fcn": Model("MALSTM-FCN", "signals", _of("lstm_fcn", "malstm_fcn"), deep=True),
+    "lstm_fcn": Model("LSTM-FCN", "signals", _of("lstm_fcn", "lstm_fcn"), deep=True),
+    "alstm_fcn": Model("ALSTM-FCN", "signals", _of("lstm_fcn", "alstm_fcn"), deep=True),
+    "bilstm_attention": Model(
+        "BiLSTM with attention", "sequence", _of("bilstm_attention", "bilstm_attention"), deep=True
+    ),
+    "face_mlp": Model("Facial PCA and dense net", "features", _of("mlp", "face_mlp"), inputs=("face",), deep=True),
 }

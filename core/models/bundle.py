@@ -1,7 +1,7 @@
 """A bundle: a folder of weights with the card that says what they are. No pickle is ever read.
 
 ``card.json`` is checked field by field, every other file by its SHA-256; a bundle without any of it does not load.
-Cards are light to read. Weights are loaded on the first prediction, by the loader of their file's name.
+Cards are light to read. Weights are loaded on the first prediction, by ``core.models.files``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -21,26 +21,12 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from core.errors import AffectlineError
+from core.models import MODELS, files
+from core.models.files import BundleError
 from core.settings import EEG_LEAST_RATE, MODELS_SHIPPED, settings
 from core.types import ModelInfo, Pipeline, Recording
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-# types that skops may build beside its own defaults; nothing else is ever trusted
-TRUSTED = ("numpy.dtype",)
-
-
-class BundleError(AffectlineError):
-    """A bundle that is not loaded, or not used on what it was given."""
-
-    exit_code = 3
-    http_status = 422
-
-    def __init__(self, what: str, where: str = "", what_to_do: str = ""):
-        super().__init__("E-BUNDLE", what, where, what_to_do)
-
-    def __reduce__(self):
-        return type(self), (self.what, self.where, self.what_to_do)
 
 
 class _Strict(BaseModel):
@@ -265,13 +251,20 @@ class Bundle:
                 return False
         return True
 
-    def predict(self, features: pd.DataFrame, pipeline_hash: str) -> np.ndarray:
+    @property
+    def takes(self) -> str:
+        """What ``predict`` is given: "features", "signals" or "sequence" (see ``core.models.Model``)."""
+        model = MODELS.get(self.card.training.model)
+        return model.takes if model else "features"
+
+    def predict(self, features: pd.DataFrame | Mapping[str, np.ndarray], pipeline_hash: str) -> np.ndarray:
         """Calibrated probability of High per window and target.
 
         Parameters
         ----------
         features
-            A row per window; columns are taken by name, a missing one is imputed by the bundle.
+            A row per window; columns are taken by name, a missing one is imputed by the bundle. For a model that
+            takes signals or a sequence, its arrays by name.
         pipeline_hash
             Hash of the settings the features were prepared with.
 
@@ -291,8 +284,10 @@ class Bundle:
                 self.name,
                 "Analyse the recording again with this model.",
             )
-        x = features.reindex(columns=self.card.features).to_numpy(dtype=np.float64)
-        estimators = _weights(self.path, tuple(self.card.files.items()), self.targets)
+        x: Any = features
+        if isinstance(features, pd.DataFrame):
+            x = features.reindex(columns=self.card.features).to_numpy(dtype=np.float64)
+        estimators = _weights(self.path, tuple(self.card.files.items()), self.targets, self.takes)
         columns = []
         for name, target in self.card.targets.items():
             p = np.asarray(estimators[name].predict_proba(x))[:, 1]
@@ -346,8 +341,8 @@ def load(path: Path) -> Bundle:
             raise BundleError(f"{name} is missing", where, "Publish the model again.")
         if hashlib.sha256(file.read_bytes()).hexdigest() != expected:
             raise BundleError(f"{name} is not the file that the card describes", where, "Publish the model again.")
-    if not set(card.files) & set(_LOADERS):
-        raise BundleError(f"no weights of a kind we read ({', '.join(_LOADERS)})", where)
+    if not set(card.files) & {files.TREE, files.SKOPS}:
+        raise BundleError(f"no weights of a kind we read ({files.TREE}, {files.SKOPS})", where)
     for part, file_name in card.fitted:
         if file_name != "card" and file_name not in card.files:
             raise BundleError(f"the fitted {part} is said to be in {file_name}, which is not there", where)
@@ -370,34 +365,27 @@ def _pipeline(card: Card, where: str) -> Pipeline:
     return pipeline
 
 
-def _load_skops(file: Path, where: str) -> Mapping[str, Any]:
-    """Estimators per target; only types of a list fixed here are ever built."""
-    import skops.io
-
-    untrusted = sorted(set(skops.io.get_untrusted_types(file=file)) - set(TRUSTED))
-    if untrusted:
-        raise BundleError(f"{file.name} holds types that are not trusted: {', '.join(untrusted)}", where)
-    return skops.io.load(file, trusted=list(TRUSTED))
-
-
-# how each kind of weights is read: file name -> function to a mapping target -> estimator;
-# a net adds "model.safetensors" here
-_LOADERS: dict[str, Callable[[Path, str], Mapping[str, Any]]] = {"model.skops": _load_skops}
-
-
 @lru_cache(maxsize=8)
-def _weights(folder: Path, files: tuple[tuple[str, str], ...], targets: tuple[str, ...]) -> Mapping[str, Any]:
-    """The estimators of a bundle, read once per content: one per target, with the fitted steps that the card names."""
-    name, sha256 = next((n, digest) for n, digest in files if n in _LOADERS)
-    file = folder / name
-    if hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
-        raise BundleError(f"{name} changed since the bundle was loaded", folder.name)
-    estimators = _LOADERS[name](file, folder.name)
+def _weights(
+    folder: Path, listed: tuple[tuple[str, str], ...], targets: tuple[str, ...], takes: str
+) -> Mapping[str, Any]:
+    """The estimators of a bundle, read once per content: one per target; what takes features must fill and scale."""
+    for name, sha256 in listed:
+        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != sha256:
+            raise BundleError(f"{name} changed since the bundle was loaded", folder.name)
+    estimators = files.load(folder, only=dict(listed))
     for target in targets:
-        steps = getattr(estimators.get(target), "named_steps", {})
-        if not {"imputer", "scaler"} <= set(steps):
-            raise BundleError(f"{name} has no fitted imputer and scaler for {target}", folder.name)
+        if target not in estimators or (takes == "features" and not _prepares(estimators[target])):
+            raise BundleError(f"the weights have no fitted imputer and scaler for {target}", folder.name)
     return estimators
+
+
+def _prepares(estimator: Any) -> bool:
+    """Whether it fills and scales what it is given; of late fusion, each part does."""
+    parts = getattr(estimator, "estimators_", None)
+    if isinstance(parts, dict):
+        return all(_prepares(part) for part in parts.values())
+    return {"imputer", "scaler"} <= set(getattr(estimator, "named_steps", {}))
 
 
 def save(folder: Path, card: Card, estimators: Mapping[str, Any]) -> Path:
@@ -410,15 +398,17 @@ def save(folder: Path, card: Card, estimators: Mapping[str, Any]) -> Path:
     estimators
         A fitted scikit-learn estimator per target.
     """
-    import skops.io
-
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".publish-") as temporary:
         new = Path(temporary) / folder.name
         new.mkdir()
-        skops.io.dump({name: e.bare() for name, e in estimators.items()}, new / "model.skops")
-        digest = hashlib.sha256((new / "model.skops").read_bytes()).hexdigest()
-        full = card.model_copy(update={"files": {"model.skops": digest}})
+        written = files.save(estimators, new)
+        digests = {name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in written}
+        where = (
+            files.SKOPS if files.SKOPS in written else "card"
+        )  # a net on signals is filled and scaled by the pipeline
+        fitted = card.fitted.model_copy(update={"imputer": where, "scaler": where})
+        full = card.model_copy(update={"files": digests, "fitted": fitted})
         text = json.dumps(full.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False)
         (new / "card.json").write_text(text + "\n", encoding="utf-8", newline="\n")
         load(new)

@@ -30,6 +30,11 @@ class Steps(Pipeline):
         last.fit(rows, y, groups=groups, validation=validation)
         return self
 
+    @property
+    def history_(self) -> list[dict[str, Any]]:
+        """What a net tells of its epochs; nothing where the classifier is none."""
+        return getattr(self.steps[-1][1], "history_", [])
+
     def bare(self) -> Pipeline:
         """The same fitted steps as scikit-learn's own pipeline, which is what is stored."""
         return Pipeline(self.steps)
