@@ -271,6 +271,22 @@ def json_block(value: Any, *, expanded: bool | int = True) -> None:
     st.json(_plain(value), expanded=expanded)
 
 
+def reading_words(reading: Mapping[str, Any], titles: Mapping[str, str]) -> list[dict[str, str]]:
+    """How files were read beyond what they say themselves, a line for each thing a person said."""
+    found = []
+    if reading.get("sfreq"):
+        found.append(("Sampling rate stated", f"{reading['sfreq']:g} Hz"))
+    for name, said in (reading.get("mapping") or {}).items():
+        words = [wording.CHANNEL_TYPES.get(said.get("type", ""), said.get("type", "")), said.get("unit", "")]
+        found.append((f"{formats.visible(name)} read as", ", ".join(w for w in words if w)))
+    for label, seconds in (reading.get("offsets") or {}).items():
+        found.append((f"Clock of {formats.visible(label)} moved by", f"{seconds:+g} s"))
+    for name, names in (reading.get("repairs") or {}).items():
+        of = "the files" if name == "*" else formats.visible(name)
+        found.append((f"Repair of {of}", ", ".join(titles.get(r, r) for r in names)))
+    return [{"What": what, "Value": value} for what, value in found]
+
+
 # --- values
 
 

@@ -35,6 +35,14 @@ def when(moment: datetime | None, zone: ZoneInfo) -> str:
     return f"{local.day} {local:%b %Y %H:%M} ({offset(moment, zone)})"
 
 
+def moment(at: datetime | None, zone: ZoneInfo) -> str:
+    """14 Jul 2026 09:05:12 (UTC+01:00), to the second, or Not known."""
+    if at is None:
+        return NOT_KNOWN
+    local = at.astimezone(zone)
+    return f"{local.day} {local:%b %Y %H:%M:%S} ({offset(at, zone)})"
+
+
 def day(moment: datetime | None, zone: ZoneInfo) -> str:
     """14 Jul 2026, or Not known."""
     if moment is None:

@@ -15,7 +15,7 @@ from core.storage.store import Store
 PATIENT, SESSION, RANGE, TAB = "patient", "session", "range", "tab"
 T0, PAGE_S = "t0", "page_s"
 INSIGHT, DRAFT, JOB = "insight", "draft", "job"
-PRESET, STEP = "preset", "step"
+PRESET, STEP, VISIT = "preset", "step", "visit"
 
 # --- keys of session_state: conveniences of one tab only, lost on refresh without harm
 LAST_DECIDED = "last_decided_insight"
