@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pandas as pd
 
-from core.features import ecg, eda, eeg, ppg
+from core.features import acc, ecg, eda, eeg, emg, eog, face, ppg, resp, rr, temp
 from core.types import Pipeline, Quality, Recording, Windows
 
 
@@ -29,6 +29,13 @@ FEATURES: dict[str, FeatureSet] = {
     "ecg": ecg,
     "eda": eda,
     "ppg": ppg,
+    "resp": resp,
+    "temp": temp,
+    "acc": acc,
+    "emg": emg,
+    "eog": eog,
+    "rr": rr,
+    "face": face,
 }
 # the columns of a type that models learn from, where they are not all: blocks A, C and D of the EEG are left out
 CHOSEN = {"eeg": eeg.slim_names}

@@ -64,9 +64,14 @@ class Context:
     last: np.ndarray
     length_s: np.ndarray
 
+    def less_one(self) -> Context:
+        """Without the last item: of differences between neighbours, those with both in the context."""
+        return Context(self.first, np.maximum(self.last - 1, self.first), self.length_s)
+
     def total(self, x: np.ndarray) -> np.ndarray:
         """Sum of what is finite."""
-        running = np.concatenate(([0.0], np.cumsum(np.where(np.isfinite(x), x, 0.0))))
+        running = np.cumsum(np.where(np.isfinite(x), x, 0.0), axis=0)
+        running = np.concatenate((np.zeros((1, *running.shape[1:])), running))
         return running[np.minimum(self.last, len(x))] - running[np.minimum(self.first, len(x))]
 
     def count(self, x: np.ndarray) -> np.ndarray:
@@ -121,11 +126,12 @@ def of_samples(sfreq: float, onset_s: float, n: int, begin_s: np.ndarray, window
     return Context(first, np.maximum(first, last), end_s - begin_s)
 
 
-def of_events(time_s: np.ndarray, begin_s: np.ndarray, windows: Windows) -> Context:
-    """The context over events at increasing times."""
+def of_events(time_s: np.ndarray, begin_s: np.ndarray, windows: Windows, from_s: np.ndarray | None = None) -> Context:
+    """The context over events at increasing times; where they last, from ``from_s`` on, they lie in it as a whole."""
     end_s = windows.onset_s + windows.duration_s
-    first = np.searchsorted(time_s, begin_s - 1e-9)
-    return Context(first, np.maximum(np.searchsorted(time_s, end_s - 1e-9), first), end_s - begin_s)
+    first = np.searchsorted(time_s if from_s is None else from_s, begin_s - 1e-9)
+    last = np.searchsorted(time_s, end_s + (1e-9 if from_s is not None else -1e-9))
+    return Context(first, np.maximum(last, first), end_s - begin_s)
 
 
 def covered(context: Context, x: np.ndarray, sfreq: float, share: float = COVER) -> np.ndarray:

@@ -61,7 +61,7 @@ def _now(
 ) -> dict[str, np.ndarray]:
     """Rate and height over the minute. An interval counts at the beat that ends it."""
     at_s, height = beat_s[1:], np.where(np.isfinite(rr_ms), height[1:], np.nan)
-    seen = context.of_events(at_s, begin_s, windows)
+    seen = context.of_events(at_s, begin_s, windows, beat_s[:-1])
     last = context.of_events(at_s, np.maximum(begin_s, windows.onset_s + windows.duration_s - LAST_S), windows)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.minimum(seen.total(rr_ms) / 1000 / seen.length_s, 1.0)

@@ -54,7 +54,7 @@ def _computed(beat_s: np.ndarray, rr_ms: np.ndarray, start_s: np.ndarray, end_s:
     first = np.searchsorted(beat_s, start_s - 1e-9)
     last = np.maximum(np.searchsorted(beat_s, end_s + 1e-9) - 1, first)
     inner = Context(first, last, end_s - start_s)
-    between = Context(first, np.maximum(last - 1, first), inner.length_s)  # differences: one fewer
+    between = inner.less_one()
     steps = np.diff(rr_ms) if len(rr_ms) > 1 else np.empty(0)
     with np.errstate(divide="ignore", invalid="ignore"):
         mean, sd = inner.moments(rr_ms)

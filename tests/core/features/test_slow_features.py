@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from core import features, simulate
-from core.evaluation.table import feature_names
 from core.features import FEATURES
 from core.pipeline import features_of
 from core.types import Annotation, Pipeline, Recording, Signal
@@ -44,7 +43,7 @@ def test_the_table_has_the_names_its_module_says_and_models_learn_from_them(type
     table = made(one(type_, "", 64.0, np.random.default_rng(0).normal(20, 5, 64 * 30)), type_)
     names = list(FEATURES[type_].names())
     assert list(table.columns) == names + [f"valid_{n}" for n in names]
-    assert feature_names((type_,)) == names
+    assert features.names((type_,)) == names
     for name in names:
         assert (table[f"valid_{name}"] == np.isfinite(table[name])).all()
 
@@ -186,3 +185,130 @@ def test_features_keep_the_unit_of_what_was_recorded(wrist):
     a, b = made(wrist, "eda"), made(twice, "eda")
     assert np.nanmedian(b["eda_level_us"] / a["eda_level_us"]) == pytest.approx(2, rel=1e-6)
     assert np.nanmedian(b["eda_cv"] / a["eda_cv"]) == pytest.approx(1, rel=1e-6)
+
+
+# --- respiration, temperature, movement
+
+
+def breathing(rate, seconds=120.0, sfreq=25.0, inhale=0.4):
+    """Breaths of one shape: up over ``inhale`` of their length, down over the rest; from -1 to 1."""
+    phase = np.arange(int(seconds * sfreq)) / sfreq * rate / 60 % 1
+    return np.where(phase < inhale, -np.cos(np.pi * phase / inhale), np.cos(np.pi * (phase - inhale) / (1 - inhale)))
+
+
+@pytest.mark.parametrize("rate", [8, 14, 24])
+def test_breaths_have_their_rate_depth_and_timing(rate):
+    x = 3 * breathing(rate) + np.random.default_rng(0).normal(0, 0.05, 3000)
+    last = made(one("resp", "au", 25.0, x), "resp").iloc[-1]
+    assert last["resp_rate"] == pytest.approx(rate, abs=0.3)
+    assert last["resp_depth"] == pytest.approx(6, rel=0.15)
+    assert last["resp_depth_cv"] < 0.1
+    assert last["resp_length_cv"] < 0.1
+    assert last["resp_ie_ratio"] == pytest.approx(0.4 / 0.6, rel=0.25)
+
+
+def test_ten_seconds_of_breath_are_too_short():
+    table = made(one("resp", "au", 25.0, breathing(15, seconds=60)), "resp")
+    assert np.isnan(table["resp_rate"].iloc[2])
+    assert table["resp_rate"].iloc[-1] == pytest.approx(15, abs=0.3)
+
+
+def test_temperature_has_its_mean_and_slope():
+    t = np.arange(0, 120, 0.25)
+    last = made(one("temp", "°C", 4.0, 32 + 0.5 * t / 60), "temp").iloc[-1]
+    assert last["temp_mean_c"] == pytest.approx(32 + 0.5 * 1.5, abs=0.01)
+    assert last["temp_slope_c_min"] == pytest.approx(0.5, abs=0.001)
+    assert last["temp_sd_c"] == pytest.approx(0.5 / np.sqrt(12), rel=0.02)
+
+
+def test_walking_has_its_rhythm_and_a_hand_at_rest_is_still():
+    t = np.arange(32 * 120) / 32
+    rng = np.random.default_rng(0)
+    axes = [np.zeros(len(t)), np.zeros(len(t)), 1.0 + np.where(t > 60, 0.3 * np.sin(2 * np.pi * 1.8 * t), 0)]
+    walk = Recording(tuple(
+        Signal(f"ACC_{n}", "acc", "g", 32.0, a + rng.normal(0, 0.002, len(t))) for n, a in zip("xyz", axes, strict=True)
+    ))  # fmt: skip
+    table = made(walk, "acc")
+    assert table["acc_rhythm_hz"].iloc[-1] == pytest.approx(1.8, abs=0.26)
+    assert table["acc_movement_g"].iloc[-1] == pytest.approx(0.3 * 2 / np.pi, rel=0.05)
+    assert table["acc_still"].iloc[-1] == 0
+    assert table["acc_still"].iloc[27] == 1
+    assert table["acc_movement_g"].iloc[27] < 0.01
+
+
+# --- muscles, eyes, intervals
+
+
+def test_a_muscle_has_its_strength_frequency_and_active_share_by_site():
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 2, 512 * 120)
+    x[512 * 60 :] *= np.where(np.arange(512 * 60) // 512 % 2, 10, 1)  # active every second second
+    signals = (Signal("Zygomaticus", "emg", "µV", 512.0, x), Signal("EMG2", "emg", "µV", 512.0, 0.5 * x))
+    table = made(Recording(signals), "emg")
+    assert table["emg_zygomaticus_active"].iloc[-1] == pytest.approx(0.5, abs=0.05)
+    assert table["emg_zygomaticus_active"].iloc[27] < 0.05
+    ratio = table["emg_zygomaticus_rms_uv"] / table["emg_other_rms_uv"]
+    assert ratio.to_numpy() == pytest.approx(2, rel=1e-6)
+    flat = np.sqrt((230 - 20) / 256) * 2  # white noise in the band that is kept
+    assert table["emg_zygomaticus_rms_uv"].iloc[5] == pytest.approx(flat, rel=0.1)
+    assert 100 < table["emg_zygomaticus_median_hz"].iloc[5] < 150
+    assert table["emg_trapezius_rms_uv"].isna().all()
+
+
+def test_blinks_are_counted_with_their_height_either_way_up():
+    t = np.arange(128 * 120) / 128
+    x = np.random.default_rng(0).normal(0, 5, len(t))
+    for at in np.arange(2, 119, 4.0):
+        x += 200 * np.exp(-0.5 * ((t - at) / 0.07) ** 2)
+    for way in (1, -1):
+        last = made(Recording((Signal("VEOG", "eog", "µV", 128.0, way * x),)), "eog").iloc[-1]
+        assert last["eog_blink_min"] == pytest.approx(15, abs=1)
+        assert last["eog_blink_uv"] == pytest.approx(200, rel=0.2)
+        assert 0.1 < last["eog_blink_s"] < 0.25
+
+
+def test_a_list_of_intervals_has_the_rhythm_of_an_ecg():
+    rr_ms = 800 + 30 * np.sin(np.arange(400) * 0.8)
+    beat_s = np.concatenate(([0.0], np.cumsum(rr_ms) / 1000))
+    t = np.arange(0, beat_s[-1], 0.25)
+    x = rr_ms[np.clip(np.searchsorted(beat_s, t, side="right") - 1, 0, 399)]
+    last = made(one("rr", "ms", 4.0, x), "rr").iloc[-1]
+    assert last["rr_mean_rr_ms"] == pytest.approx(800, abs=2)
+    assert last["rr_rmssd_ms"] == pytest.approx(np.sqrt(np.mean(np.diff(rr_ms) ** 2)), rel=0.05)
+    assert np.isfinite(last["rr_lf_hf"])
+
+
+# --- the face
+
+
+def faces(**columns) -> Recording:
+    return Recording(tuple(Signal(n, "face", "au", 30.0, np.asarray(x, dtype=float)) for n, x in columns.items()))
+
+
+def test_a_face_has_the_dynamics_of_its_units_and_the_same_columns_whoever_scored_it():
+    t = np.arange(30 * 90) / 30
+    smile = np.where((t % 10) < 5, 2.5 * np.sin(np.pi * (t % 5) / 5) ** 2, 0.0)  # every ten seconds, to half scale
+    openface, affectiva = made(faces(AU12_r=smile), "face"), made(faces(Smile=20 * smile, Attention=95 + 0 * t), "face")
+    last = openface.iloc[-1]
+    assert last["face_au12_max"] == pytest.approx(0.5, abs=0.01)
+    assert last["face_au12_mean"] == pytest.approx(0.125, abs=0.01)
+    assert last["face_au12_peaks_min"] == pytest.approx(6, abs=0.01)
+    occurs = (smile[-1800:] / 5 > 0.1).mean()
+    assert last["face_au12_share"] == pytest.approx(occurs, abs=0.01)
+    assert abs(last["face_au12_slope_min"]) < 0.1
+    assert np.isnan(last["face_joy_mean"])
+    assert list(openface.columns) == list(affectiva.columns)
+    np.testing.assert_allclose(openface["face_au12_mean"], affectiva["face_au12_mean"], rtol=1e-6)
+
+
+def test_micro_expressions_are_counted_by_the_minute_and_lost_frames_are_not_time():
+    t = np.arange(30 * 60) / 30
+    x = np.full(len(t), 0.2)
+    for at in range(5, 60, 10):
+        x += 2 * np.exp(-0.5 * ((t - at) / 0.06) ** 2)
+    last = made(faces(AU04_r=x), "face").iloc[-1]
+    assert last["face_au04_micro_min"] == pytest.approx(6, abs=0.01)
+    assert last["face_au04_micro_height"] == pytest.approx(0.4, abs=0.04)
+    calm = made(faces(AU04_r=np.full(1800, 0.2)), "face").iloc[-1]
+    assert calm["face_au04_micro_min"] == 0
+    assert np.isnan(calm["face_au04_micro_height"])
