@@ -8,6 +8,7 @@ import pytest
 from core.dsp import beats, slow
 from core.dsp.montage import canonical, neighbours
 from core.settings import EPOC_14
+from core.types import BeatCount
 from tests.core import synthetic
 
 
@@ -141,3 +142,17 @@ def test_beats_are_found_at_resting_rates_beside_p_and_t_waves(sfreq):
             x = synthetic.heart(beat_s, 60, sfreq) + np.random.default_rng(seed).normal(0, 0.01, round(60 * sfreq))
             found = beats.detect_r_peaks(x, sfreq)
             assert beats.agreement(found, beat_s, 0.02) > 0.97, (seed, rate, len(found), len(beat_s))
+
+
+def test_an_early_beat_is_corrected_and_one_that_cannot_be_is_left_out():
+    at = np.arange(40) * 0.8
+    at[10] -= 0.25  # early, with a long pause after it
+    extra = np.sort(np.append(at, at[20] + 0.2))  # 200 ms after a beat
+    late = np.concatenate((extra[:31], extra[31:] + 0.35))  # one long interval
+    torn = np.concatenate((late[:36], late[36:] + 5.0))  # a gap, no beat's fault
+    found = beats.kinds(torn)
+    assert np.flatnonzero(found == beats.CORRECTED).tolist() == [10, 31]
+    assert np.flatnonzero(found == beats.LEFT_OUT).tolist() == [21]
+    trusted = torn > 3.0
+    assert beats.count(torn, trusted) == BeatCount(41, 2, 1 + int((torn <= 3.0).sum()))
+    assert beats.count(at[:1]) == BeatCount(1, 0, 0) and beats.count(np.empty(0)) == BeatCount(0, 0, 0)
