@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from app.ui import components, formats, palette, state, wording
+from core.services import sessions
 from core.settings import MEASURE_UNITS, settings
 
 KEYS = (
@@ -37,14 +38,6 @@ GLOSSARY = (
     ("LOSO", "leave one subject out: the model is tested on people it has not seen"),
     ("Window", "a few seconds cut from a recording; windows overlap"),
     ("Simulated", "made by a computer; no person stands behind it"),
-)
-FORMATS = (
-    ("EDF, EDF+, BDF", "one file; annotations are kept"),
-    ("BrainVision", "the .vhdr, .vmrk and .eeg files together"),
-    ("FIF, EEGLAB .set", "one file"),
-    ("CSV, TSV, Parquet", "one column a channel; rates and types can be said in the map"),
-    ("NPZ", "arrays by channel type"),
-    ("Empatica E4", "the zip as it was exported"),
 )
 
 
@@ -78,7 +71,7 @@ with components.page("help"):
         )  # fmt: skip
         st.subheader("Formats that are read")
         st.caption(f"The content decides, not the name. Up to {settings().max_upload_mb} MB a file.")
-        listing(FORMATS, ("Format", "How"), "formats")
+        listing(sessions.formats(), ("Format", "How"), "formats")
     with right:
         st.subheader("Glossary")
         listing(GLOSSARY, ("Word", "Means"), "glossary")

@@ -268,7 +268,7 @@ def group_table(parts: Sequence[Part]) -> bool:
             length.text(formats.NOT_KNOWN if part.problem else formats.seconds(part.duration_s))
             st.session_state[f"group-{i}"] = number
             session.selectbox(
-                f"Session of {formats.in_label(part.label)}",
+                f"Session of {formats.visible(part.label)}",
                 [*range(1, len(parts) + 1), NOT_USED],
                 format_func=lambda n: str(n) if n else "Not used",
                 placeholder="Choose",
@@ -279,7 +279,7 @@ def group_table(parts: Sequence[Part]) -> bool:
             )
             st.session_state[f"offset-{i}"] = float(given)
             offset.number_input(
-                f"Seconds added to the clock of {formats.in_label(part.label)}",
+                f"Seconds added to the clock of {formats.visible(part.label)}",
                 step=1.0,
                 format="%.3f",
                 key=f"offset-{i}",

@@ -433,7 +433,7 @@ def value_words(name: str, value) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value in (None, ""):
-        return "as in the file" if name.startswith("read with") else formats.NOT_KNOWN
+        return formats.NOT_KNOWN
     return formats.visible(value, 120)
 
 
@@ -448,15 +448,21 @@ def provenance_tab(detail: SessionDetail) -> None:
         "recording": detail.recording_state,
         "moved_from": detail.moved_from or "never moved",
     }
-    for title, values, key in (
-        ("Session", session, "p-session"),
-        ("Files and versions", dict(detail.provenance), "p-provenance"),
-        ("Settings of the chain", dict(detail.pipeline), "p-pipeline"),
+    provenance = dict(detail.provenance)
+    read = components.reading_words(provenance.pop("read_with", None) or {}, sessions.repairs())
+    for title, frame, key in (
+        ("Session", pairs(session), "p-session"),
+        ("Files and versions", pairs(provenance), "p-provenance"),
+        ("How the files were read", pd.DataFrame(read), "p-reading"),
+        ("Settings of the chain", pairs(dict(detail.pipeline)), "p-pipeline"),
     ):
         st.markdown(f"##### {title}")
-        frame = pairs(values)
         if frame.empty:
-            st.caption("Nothing stored: values imported from elsewhere have no recording.")
+            st.caption(
+                "As they are: nothing was said beyond what they say themselves."
+                if key == "p-reading" and detail.recording_state != "none"
+                else "Nothing stored: values imported from elsewhere have no recording."
+            )
         else:
             components.table(frame, kind=key.removeprefix("p-"), subject=row.session, key=key, placeholder="Not known")
     if row.model:

@@ -284,6 +284,11 @@ def reading_words(reading: Mapping[str, Any], titles: Mapping[str, str]) -> list
     for name, names in (reading.get("repairs") or {}).items():
         of = "the files" if name == "*" else formats.visible(name)
         found.append((f"Repair of {of}", ", ".join(titles.get(r, r) for r in names)))
+    if reading.get("bad"):
+        found.append(("Channels left out by a person", ", ".join(formats.visible(n) for n in reading["bad"])))
+    if reading.get("ocular"):
+        parts = ", ".join(str(c) for c in reading["ocular"])
+        found.append(("Components of the eyes taken out", "those that follow the EOG" if parts == "auto" else parts))
     return [{"What": what, "Value": value} for what, value in found]
 
 

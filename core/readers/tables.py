@@ -65,7 +65,7 @@ def read_csv(files: Sequence[InputFile], options: Options | None = None) -> Reco
     header = _has_header(rows, decimal)
     names = [c.strip() for c in rows[0]] if header else [f"column {i + 1}" for i in range(len(rows[0]))]
     if len(names) > MAX_COLUMNS:
-        raise _too_wide(file, len(names), head, header)
+        raise _too_wide(file, len(names), head)
     body = rows[1:] if header else rows
     _words(file, names, body, decimal)
     if not body:
@@ -272,7 +272,7 @@ def _turned(file: InputFile, n_columns: int, n_rows: int) -> Refused:
 
 
 def _turned_back(body: bytes, file: InputFile) -> bytes:
-    """A table with a row per channel as one with a row per sample."""
+    """A table with a row per channel as one with a row per sample; one that stands upright stays as it is."""
     lines = [line for line in body.decode("utf-8").splitlines() if line.strip()]
     check_size(len(lines), float(len(body)) / 2, file)
     delimiter, _ = _dialect(lines)
@@ -281,6 +281,8 @@ def _turned_back(body: bytes, file: InputFile) -> bytes:
         raise refuse(
             "E-CSV-ROWS", file, "its rows are of different length, so it cannot be turned.", "Export it again."
         )
+    if len(rows) > len(rows[0]):
+        return body
     return "\n".join(delimiter.join(cell.strip() for cell in column) for column in zip(*rows, strict=True)).encode()
 
 
@@ -296,14 +298,13 @@ def _pointed(body: bytes) -> bytes:
     return re.sub(rb"(?<=\d),(?=\d)", b".", body)
 
 
-def _too_wide(file: InputFile, n_columns: int, head: str, header: bool) -> Refused:
-    n_rows = len(_first_lines(head, 600))
-    if n_rows < 600 and not header:
+def _too_wide(file: InputFile, n_columns: int, head: str) -> Refused:
+    n_rows = len(_first_lines(head, MAX_COLUMNS))
+    if n_rows < MAX_COLUMNS:
         return _turned(file, n_columns, n_rows)
     return refuse(
-        "E-CSV-WIDE", file, f"it has {n_columns} columns; at most {MAX_COLUMNS} are read.", "Export fewer columns.",
-        repairs=("swap_axes",) if n_rows < 600 else (),
-    )  # fmt: skip
+        "E-CSV-WIDE", file, f"it has {n_columns} columns; at most {MAX_COLUMNS} are read.", "Export fewer columns."
+    )
 
 
 def _named(names: list[str], body: Sequence[Sequence[str]], notices: list[Notice]) -> tuple[list[str], str | None]:
