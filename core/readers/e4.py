@@ -1,8 +1,8 @@
 """Empatica E4: the zip of a session, or its CSV files.
 
 EDA, BVP, TEMP and ACC are read as signals. HR.csv is derived by the device from BVP, so it is listed (``misc``, /min)
-and not analysed; IBI.csv holds the device's own beat intervals, which are no signal and are not read; tags.csv becomes
-annotations "tag". Times in the files are Unix seconds in UTC.
+and not analysed; IBI.csv holds the device's own intervals between beats, which become a signal of type ``rr``, missing
+wherever the device was not sure; tags.csv becomes annotations "tag". Times in the files are Unix seconds in UTC.
 """
 
 from __future__ import annotations
@@ -16,8 +16,17 @@ from pathlib import Path
 
 import numpy as np
 
-from core.readers import archive, channels
-from core.readers.base import Options, check_rate, check_size, empty, kept_annotations, real_date, refuse
+from core.readers import archive, channels, rr
+from core.readers.base import (
+    MAX_DURATION_S,
+    Options,
+    check_rate,
+    check_size,
+    empty,
+    kept_annotations,
+    real_date,
+    refuse,
+)
 from core.types import InputFile, Notice, Recording
 
 _SIGNALS = {
@@ -78,6 +87,7 @@ def read(files: Sequence[InputFile], options: Options | None = None) -> Recordin
         if x.shape[1] != len(names):
             raise refuse("E-E4", where, f"{part}.csv has {x.shape[1]} columns, expected {len(names)}.", _EXPORT)
         raw += [channels.Raw(n, unit, x[:, i], rate, at - start, kind=kind, origin=part) for i, n in enumerate(names)]
+    raw += _intervals(parts.get("IBI", b""), start)
     missing = [f"{p}.csv" for p in _EXPECTED if p not in parts]
     if missing:
         notices.append(
@@ -143,6 +153,23 @@ def _table(body: bytes, part: str, file: InputFile) -> tuple[float, float, np.nd
         raise refuse("E-E4", file, f"a line of {part}.csv is no list of {len(names)} numbers.", _EXPORT) from broken
     x = np.stack([table.column(i).to_numpy() for i in range(len(names))], axis=1)
     return start, rate, x.astype(np.float32)
+
+
+def _intervals(body: bytes, start: float) -> list[channels.Raw]:
+    """The device's intervals: a line with its start, then the time of a beat after it and the interval before, s."""
+    rows = [line.split(b",") for line in body.splitlines() if line.count(b",") == 1]
+    try:
+        at = float(rows[0][0]) if rows else math.nan
+        x = np.array([[float(a), float(b)] for a, b in rows[1:]])
+    except ValueError:
+        return []
+    x = x[(x[:, 1] > 0) & np.isfinite(x).all(axis=1)] if len(x) else x
+    if len(x) < 2 or not math.isfinite(at) or (np.diff(x[:, 0]) <= 0).any() or x[-1, 0] > MAX_DURATION_S:
+        return []
+    begin, series = rr.timed(x[:, 0], x[:, 1])
+    if not np.isfinite(series).any():
+        return []
+    return [channels.Raw("IBI", "ms", series, rr.SFREQ, at + begin - start, kind="rr", origin="IBI")]
 
 
 def _tags(body: bytes, start: float) -> list[tuple[float, float, str]]:

@@ -160,6 +160,22 @@ def _recording(
     )
 
 
+def timed(ends_s: np.ndarray, rr_s: np.ndarray) -> tuple[float, np.ndarray]:
+    """Intervals that end at known times, those between lost beats missing: where they begin, s, and their series, ms.
+
+    Parameters
+    ----------
+    ends_s, rr_s : ndarray, shape (n,)
+        Increasing times of the beats that end the intervals, and the intervals, s.
+    """
+    gap = np.diff(ends_s, prepend=ends_s[0] - rr_s[0]) - rr_s
+    rr_ms = 1000.0 * rr_s
+    x, _ = series(
+        rr_ms, (rr_ms >= SHORTEST_MS) & (rr_ms <= LONGEST_MS), rr_s, np.where(gap > SHORTEST_MS / 1000, gap, 0.0)
+    )
+    return float(ends_s[0] - rr_s[0]), x
+
+
 def series(
     rr_ms: np.ndarray, kept: np.ndarray, lasts_s: np.ndarray, waited_s: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -178,16 +194,17 @@ def series(
     values = rr_ms.astype(np.float32).astype(np.float64)
     parts: list[np.ndarray] = []
     ends = np.empty(len(values))
+    # what a stretch loses to the grid of samples must not add up over the stretches: the list's own clock
+    begins = np.cumsum(waited_s + lasts_s) - lasts_s
     filled, at, inside = 0, 0.0, False
     for i, value in enumerate(values):
-        at += waited_s[i]
         if not kept[i]:
-            at += lasts_s[i]
+            at = begins[i] + lasts_s[i]
             inside = False
         else:
             if not inside or waited_s[i]:
                 # a stretch starts on a sample, behind at least one that is missing
-                first = max(math.ceil(at * SFREQ), filled + bool(filled))
+                first = max(math.ceil(begins[i] * SFREQ), filled + bool(filled))
                 parts.append(np.full(first - filled, np.nan, dtype=np.float32))
                 filled, at, inside = first, first / SFREQ, True
             at += value / 1000.0

@@ -172,7 +172,7 @@ def unknown(file: InputFile) -> Refused:
             "Send the .vhdr, .vmrk and .eeg files together.",
         )  # fmt: skip
     suffix = Path(file.name).suffix.lower()
-    partner = {".eeg": ".vhdr", ".fdt": ".set", ".dat": ".hea", ".atr": ".hea"}.get(suffix)
+    partner = {".eeg": ".vhdr", ".fdt": ".set", ".dat": ".hea", ".atr": ".hea", ".mat": ".hea"}.get(suffix)
     # a .dat that starts so is no samples but pickled objects
     if partner and not first.startswith(b"\x80"):
         return refuse(

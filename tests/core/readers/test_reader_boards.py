@@ -165,3 +165,34 @@ def test_whatever_bytes_change_it_is_read_or_refused(tmp_path_factory, name, cha
         assert refused.what_to_do
         return
     assert all(0.1 <= s.sfreq <= 1e5 and s.data.ndim == 1 for s in r.signals)
+
+
+# ------------------------------------------------------------------------------------------------ OpenSignals
+def test_opensignals_gives_the_sensors_of_a_biosignalsplux_their_units(write):
+    r = session.read([write(v.opensignals())], Options(zone=ZoneInfo("Europe/Lisbon")))
+    assert [(s.name, s.type, s.unit, s.sfreq, len(s.data)) for s in r.signals] == [
+        ("ECG CH1", "ecg", "mV", 100.0, 1000), ("EDA CH2", "eda", "µS", 100.0, 1000),
+        ("RESP CH3", "resp", "au", 100.0, 1000), ("LUX CH4", "misc", "", 100.0, 1000),
+    ]  # fmt: skip
+    ecg, eda = r.signals[0].data, r.signals[1].data
+    assert (ecg.max(), ecg.min(), eda.mean()) == pytest.approx((1.0, 0.0, 5.0), abs=1e-3)
+    assert r.started_at == datetime(2024, 5, 1, 9, 0, 0, 500_000, tzinfo=UTC)
+    assert "transfer functions" in said(r, "W-UNIT") and '"LUX CH4" hold numbers' in said(r, "W-UNIT")
+    assert "Lovelace" not in repr(r)
+
+
+def test_opensignals_of_another_device_keeps_its_numbers_and_says_so(write):
+    r = session.read([write(v.opensignals(device="bitalino"))])
+    assert [s.type for s in r.signals] == ["misc", "misc", "resp", "misc"]
+    assert '"ECG CH1", "EDA CH2"' in said(r, "W-UNIT")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"sensor": ["ECG"]}, {"sampling rate": "fast"}, {"resolution": [0] * 4}, {"column": ["nSeq", "DI"]},
+     {"channels": [8, 9, 10, 11]}, {"sampling rate": 0}, {"resolution": None}],
+)  # fmt: skip
+def test_an_opensignals_header_that_cannot_be_is_refused(write, changes):
+    with pytest.raises(Refused) as refused:
+        session.read([write(v.opensignals(**changes))])
+    assert refused.value.code in ("E-ADC", "E-RATE")

@@ -140,3 +140,30 @@ def test_a_list_that_cannot_be_is_refused(write, body, words):
 def test_a_pulse_without_heading_is_no_list_of_intervals(shared_data):
     assert session.recognised(given(shared_data / "formats/heartpy_csv/data.csv")) == "csv"
     assert session.recognised(given(shared_data / "formats/heartpy_csv/data2.csv")) == "csv"
+
+
+def test_the_intervals_of_a_wrist_band_lie_where_their_beats_were_and_give_its_heart_rate(tmp_path):
+    start, rr = 1_700_000_000.0, heart(300) / 1000
+    t = 12.5 + np.cumsum(rr)
+    sure = np.ones(300, bool)
+    sure[100:104], sure[200] = False, False  # four beats, then one, that the band was not sure of
+    body = f"{start:.6f}, IBI\n" + "".join(f"{a:.6f},{b:.6f}\n" for a, b in zip(t[sure], rr[sure], strict=True))
+    (tmp_path / "IBI.csv").write_text(body)
+    (tmp_path / "EDA.csv").write_text(f"{start:.6f}\n4.000000\n" + "0.5\n0.6\n" * 520)
+    r = session.read([given(tmp_path / n) for n in ("EDA.csv", "IBI.csv")])
+    (ibi,) = r.of_type("rr")
+    assert (ibi.name, ibi.unit, ibi.sfreq, ibi.onset_s) == ("IBI", "ms", 4.0, pytest.approx(12.5))
+    found = ibi.onset_s + beats.of_intervals(ibi.data, 4.0)
+    # the clock of the list is kept over its gaps
+    assert np.abs(t[sure][:, None] - found[None]).min(axis=1).max() < 0.3
+    measures = measured(r)
+    assert measures["heart_rate"].value == pytest.approx(60 / rr[sure].mean(), rel=0.005)
+    inner = np.diff(rr)[sure[1:] & sure[:-1]] * 1000
+    assert measures["rmssd"].value == pytest.approx(np.sqrt(np.mean(inner**2)), rel=0.03)
+
+
+def test_a_wrist_band_without_one_interval_is_read_without(tmp_path):
+    (tmp_path / "EDA.csv").write_text("1700000000.0\n4.000000\n" + "0.5\n0.6\n" * 520)
+    for body in ("", "1700000000.0, IBI\n", "1700000000.0, IBI\n5,x\n6,1\n", "x, IBI\n5,1\n6,1\n"):
+        (tmp_path / "IBI.csv").write_text(body)
+        assert session.read([given(tmp_path / n) for n in ("EDA.csv", "IBI.csv")]).types == ("eda",)

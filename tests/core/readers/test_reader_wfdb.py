@@ -120,6 +120,25 @@ def test_a_header_that_cannot_be_is_refused(write, more, words):
     assert words in refused.value.text
 
 
+def test_samples_may_lie_in_a_matlab_file_of_version_4(tmp_path):
+    from scipy.io import savemat
+
+    x = np.rint(eeg(2) * 10).astype("<i2")
+    savemat(tmp_path / "x.mat", {"val": x}, format="4")
+    header, _ = v.wfdb(dat="x.mat", fmt="16+24")
+    (tmp_path / "x.hea").write_bytes(header)
+    r = session.read([given(tmp_path / "x.mat"), given(tmp_path / "x.hea")])
+    assert not r.notices and all(np.allclose(s.data, x[i] / 100) for i, s in enumerate(r.signals))
+    assert [(s.name, s.type, s.unit, s.sfreq) for s in r.signals] == [
+        ("II", "ecg", "mV", 128),
+        ("V5", "ecg", "mV", 128),
+    ]
+    with pytest.raises(Refused, match=r'"x\.mat", which is missing'):
+        session.read([given(tmp_path / "x.hea")])
+    with pytest.raises(Refused, match=r"x\.mat.*together with its \.hea"):
+        session.read([given(tmp_path / "x.mat")])
+
+
 def test_annotations_that_are_damaged_are_refused_by_name(write, tmp_path):
     import wfdb
 

@@ -220,7 +220,7 @@ def test_wrist_band_has_its_rates_units_and_tags(shared_data, where):
     assert [(s.name, s.type, s.unit, s.sfreq, s.onset_s) for s in sorted(r.signals, key=lambda s: s.name)] == [
         ("ACC x", "acc", "g", 32.0, 0.0), ("ACC y", "acc", "g", 32.0, 0.0), ("ACC z", "acc", "g", 32.0, 0.0),
         ("BVP", "ppg", "au", 64.0, 0.0), ("EDA", "eda", "µS", 4.0, 0.0), ("HR", "misc", "/min", 1.0, 10.0),
-        ("TEMP", "temp", "°C", 4.0, 0.0),
+        ("IBI", "rr", "ms", 4.0, 18.671875 if where == "S05" else 28.046875), ("TEMP", "temp", "°C", 4.0, 0.0),
     ]  # fmt: skip
     assert {a.description for a in r.annotations} == {"tag"}
     assert len(r.annotations) == 7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 
 import numpy as np
@@ -102,6 +103,22 @@ def adc_text(labels="PPG", rate="100.00", n=1000, more="# Resolution:= 12\n"):
     rows = np.tile(np.rint(2048 + 300 * np.sin(2 * np.pi * t))[:, None], (1, labels.count("\t") + 1))
     head = f"# Simple Text Format\n# Sampling Rate (Hz):= {rate}\n{more}# Labels:= {labels}\n"
     return (head + "\n".join("\t".join(f"{v:.1f}" for v in row) for row in rows) + "\n").encode()
+
+
+def opensignals(n=1000, *, device="biosignalsplux", sensors=("ECG", "EDA", "RESP", "LUX"), rate=100, **changes):
+    """Four channels of 16 bits: an ECG of 1 mV at its peaks, 5 µS, a breath, light."""
+    t = np.arange(n) / rate
+    told = {
+        "sensor": list(sensors), "device name": "00:07:80:00:00:01", "device": device, "sampling rate": rate,
+        "column": ["nSeq", "DI", "CH1", "CH2", "CH3", "CH4"], "channels": [1, 2, 3, 4], "resolution": [16] * 4,
+        "label": ["CH1", "CH2", "CH3", "CH4"], "date": "2024-5-1", "time": "10:0:0.5", "comments": "Ada Lovelace",
+    } | changes  # fmt: skip
+    columns = [
+        np.arange(n) % 65536, np.zeros(n), np.rint(65536 * (0.5 + (t % 1 < 0.05) / 3)), np.full(n, 65536 * 0.2),
+        32768 + 3000 * np.sin(t), np.full(n, 7),
+    ]  # fmt: skip
+    head = f"# OpenSignals Text File Format. Version 1\n# {json.dumps({'00:07:80:00:00:01': told})}\n# EndOfHeader\n"
+    return (head + "".join("\t".join(f"{v:.0f}" for v in row) + "\t\n" for row in zip(*columns, strict=True))).encode()
 
 
 # ------------------------------------------------------------------------------------------------ faces
