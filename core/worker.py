@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
 
 from core import compute
-from core.services import drafts, jobs
+from core.services import drafts, export_files, jobs
 from core.settings import settings
 from core.storage.store import Store
 
@@ -65,6 +65,7 @@ class Worker:
                 if time.monotonic() - swept > 3600:
                     swept = time.monotonic()
                     drafts.sweep(self.store, now=now)
+                    export_files.sweep(self.store, now=now)
                 self.collect()
                 self.fill()
                 stop.wait(POLL_S)

@@ -238,49 +238,100 @@ def _make(
     if fmt not in FORMATS:
         raise Refused("E-EXPORT-FORMAT", f"there is no format {fmt!r}.", "format", f"Use {' or '.join(FORMATS)}.")
     data = csv_bytes(table) if fmt == "csv" else _parquet(table)
+    days = ("none", "none")
+    if "started_at" in table and len(table) and str(table["started_at"].dtype).startswith("datetime"):
+        first, last = (at.strftime("%Y-%m-%d") for at in (table["started_at"].min(), table["started_at"].max()))
+        days = (first, last)
+    more: dict[str, Any] = {"columns": [str(c) for c in table.columns], "versions": _versions(table)}
+    if "demonstration" in table and table["demonstration"].any():
+        more["demonstration"] = DEMONSTRATION
+    return finish(
+        store, kind, fmt, subject, data, days, dictionary, n=len(table), filters=filters, now=now, more=more,
+        patient=subject if filters.get("patient") == subject else "",
+    )  # fmt: skip
+
+
+def finish(
+    store: Store,
+    kind: str,
+    fmt: str,
+    subject: str,
+    data: bytes,
+    days: tuple[str, str],
+    dictionary: list[dict],
+    *,
+    n: int,
+    filters: dict,
+    now: datetime,
+    more: Mapping[str, Any],
+    patient: str = "",
+) -> Export:
+    """Name a data file, put its dictionary and manifest beside it, and note it in the history and the audit."""
     digest = hashlib.sha256(data).hexdigest()
-    data_name = f"{_stem(kind, subject, table, digest)}.{fmt}"
+    name = f"{stem(kind, subject, days, digest)}.{fmt}"
     export_id = secrets.token_hex(8)
     now = now.astimezone(UTC)
     with store.write() as tx:
-        manifest = {
-            "id": export_id,
-            "kind": kind,
-            "subject": subject,
-            "created_at": now.isoformat(),
-            "filter": filters,
-            "rows": len(table),
-            "columns": [str(c) for c in table.columns],
-            "files": {data_name: {"sha256": digest, "bytes": len(data), "rows": len(table)}},
-            "versions": {"software": VERSION, **_versions(table)},
-            "zone": "UTC",
-            "site_zone": settings().time_zone,
-            "mode": "pseudonymous",
-            "audit_head": audit.head(tx),
-            "notice": NOTICE,
+        manifest = manifest_of(tx, kind, subject, filters, n, now, export_id, more) | {
+            "files": {name: {"sha256": digest, "bytes": len(data), "rows": n}}
         }
-        if "demonstration" in table and table["demonstration"].any():
-            manifest["demonstration"] = DEMONSTRATION
-        files = {
-            data_name: data,
-            "data_dictionary.json": _json(dictionary),
-            "manifest.json": _json(manifest),
-        }
-        rows.add_export(
-            tx, id=export_id, kind=kind, format=fmt, subject=subject[:80], rows=len(table), sha256=digest,
-            created_at=now, filters=filters,
-        )  # fmt: skip
-        patient = subject if filters.get("patient") == subject else ""
-        tx.audit("export", f"{data_name} sha256 {digest}", at=now, patient=patient, reason=f"{len(table)} rows")
-    return Export(export_id, kind, files, len(table), now)
+        files = {name: data, "data_dictionary.json": as_json(dictionary), "manifest.json": as_json(manifest)}
+        note(tx, export_id, kind, fmt, subject, name, digest, n, filters, now, patient)
+    return Export(export_id, kind, files, n, now)
 
 
-def _stem(kind: str, subject: str, table: pd.DataFrame, digest: str) -> str:
+def manifest_of(
+    tx: Transaction,
+    kind: str,
+    subject: str,
+    filters: dict,
+    n: int,
+    now: datetime,
+    export_id: str,
+    more: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What stands in every manifest, and what only this kind says."""
+    return {
+        "id": export_id,
+        "kind": kind,
+        "subject": subject,
+        "created_at": now.isoformat(),
+        "filter": filters,
+        "rows": n,
+        "zone": "UTC",
+        "site_zone": settings().time_zone,
+        "mode": "pseudonymous",
+        "audit_head": audit.head(tx),
+        "notice": NOTICE,
+        **more,
+        "versions": {"software": VERSION, **more.get("versions", {})},
+    }
+
+
+def note(
+    tx: Transaction,
+    export_id: str,
+    kind: str,
+    fmt: str,
+    subject: str,
+    name: str,
+    digest: str,
+    n: int,
+    filters: dict,
+    now: datetime,
+    patient: str = "",
+) -> None:
+    """An export's row in the history and in the audit."""
+    rows.add_export(
+        tx, id=export_id, kind=kind, format=fmt, subject=subject[:80], rows=n, sha256=digest, created_at=now,
+        filters=filters,
+    )  # fmt: skip
+    tx.audit("export", f"{name} sha256 {digest}", at=now, patient=patient, reason=f"{n} rows")
+
+
+def stem(kind: str, subject: str, days: tuple[str, str], digest: str) -> str:
     """``<kind>_<subject or cohort>_<from>_<to>_<hash8>``: our own characters only."""
-    first = last = "none"
-    if "started_at" in table and len(table) and str(table["started_at"].dtype).startswith("datetime"):
-        first, last = (at.strftime("%Y-%m-%d") for at in (table["started_at"].min(), table["started_at"].max()))
-    parts = [kind, subject or "cohort", first, last, digest[:8]]
+    parts = [kind, subject or "cohort", *days, digest[:8]]
     return "_".join(re.sub(r"[^a-z0-9-]+", "-", part.lower()).strip("-")[:48] or "none" for part in parts)
 
 
@@ -298,7 +349,8 @@ def _versions(table: pd.DataFrame) -> dict[str, list[str]]:
     return found
 
 
-def _json(value: Any) -> bytes:
+def as_json(value: Any) -> bytes:
+    """A value of ours as the bytes of a JSON file."""
     return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n").encode()
 
 

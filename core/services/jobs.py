@@ -20,7 +20,7 @@ from core.storage.records import JobRecord
 from core.storage.store import Store
 from core.types import InputFile, Reading
 
-KINDS = ("analyse", "recompute", "demo", "train", "simulate", "import")
+KINDS = ("analyse", "recompute", "demo", "train", "simulate", "import", "export")
 STATES = ("queued", "running", "done", "failed", "cancelled")
 
 
@@ -61,7 +61,7 @@ def submit(store: Store, kind: str, params: Mapping, *, label: str = "", now: da
     """Queue work.
 
     Kinds: "analyse" {draft, patient, model, started_at, reading}, "recompute" {session, reading, model}, "demo" {},
-    "train" {...}, "simulate" {...}, "import" {kind, path, name, mapping}.
+    "train" {...}, "simulate" {...}, "import" {kind, path, name, mapping}, "export" {study}.
     """
     if kind not in KINDS:
         raise Refused("E-JOB-KIND", f"there is no kind of job {kind!r}.", "kind", f"Use one of {', '.join(KINDS)}.")
@@ -324,6 +324,13 @@ def _import(store: Store, params: Mapping, report: Callable[[float, str], None])
     return {"study": study.name, "trials": len(study.trials), "left_out": len(study.left_out)}
 
 
+def _export(store: Store, params: Mapping, report: Callable[[float, str], None]) -> dict:
+    from core.services import export_files
+
+    made = export_files.study_bids(store, params["study"], now=datetime.now(UTC), progress=report)
+    return {"export": made.id, "name": made.name, "trials": made.trials, "notes": list(made.notes)}
+
+
 WORK: dict[str, Callable[[Store, Mapping, Callable[[float, str], None]], dict[str, Any]]] = {
     "analyse": _analyse,
     "recompute": _recompute,
@@ -331,4 +338,5 @@ WORK: dict[str, Callable[[Store, Mapping, Callable[[float, str], None]], dict[st
     "train": _train,
     "simulate": _simulate,
     "import": _import,
+    "export": _export,
 }

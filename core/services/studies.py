@@ -10,7 +10,7 @@ from core.errors import Conflict, NotFound, Refused
 from core.storage.store import Store
 from core.studies import STUDIES, folder, simulated
 from core.studies.folder import Progress
-from core.types import Study
+from core.types import Recording, Study, Trial
 
 
 def root(store: Store) -> Path:
@@ -129,6 +129,17 @@ def summary(study: Study) -> dict:
 def get(store: Store, name: str) -> Study:
     """A study, or NotFound (E-STUDY)."""
     return folder.load(root(store), name)
+
+
+def recording(trial: Trial) -> Recording:
+    """The recording of a trial, or Refused (E-NO-RECORDING) where it is a row of ready features."""
+    return folder.recording(trial)
+
+
+def licence_text(store: Store, name: str) -> str:
+    """The licence that lay beside a study when it was imported, empty where none did."""
+    path = root(store) / folder.check_name(name) / folder.LICENCE
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def all_studies(store: Store) -> list[dict]:

@@ -9,11 +9,12 @@ that is found out by the recording's duration, or by times longer than a day.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from core.readers.base import Options, visible
 from core.studies import listing
 from core.studies.apart import Files
 from core.studies.folder import Planned, Source
-from core.types import InputFile, LeftOut, Recording
+from core.types import CHANNEL_TYPES, InputFile, LeftOut, Recording
 
 SIGNALS = (".set", ".edf", ".bdf", ".vhdr", ".fif")
 PARTNERS = {".set": (".fdt",), ".vhdr": (".eeg", ".vmrk", ".dat")}
@@ -33,7 +34,12 @@ HOW_TO_GET = (
     "download the study whole from OpenNeuro; then import it again."
 )
 _POINTER_BYTES = 4096
+_TOGETHER_BYTES = 200 * 10**6
+# how BIDS says that there is no value; "none" is a group like another
+_NOT_GIVEN = ("", "n/a", "nan")
 _DAY_S = 86_400.0
+# the column of participants.tsv in which a study that we exported keeps the pseudonyms it had
+OWN_SUBJECT = "source_subject"
 # what a study of ours calls its ratings in events.tsv
 _TARGETS = ("valence", "arousal", "dominance", "liking", "stress")
 # --- DENS: ratings with their scales; the film ends where the first rating is shown
@@ -60,6 +66,9 @@ class _Found:
     notes: list[str] = field(default_factory=list)
     used: list[Path] = field(default_factory=list)
     in_ms: list[str] = field(default_factory=list)
+    bands: dict[str, tuple[float, float]] = field(default_factory=dict)
+    # of the subject at hand: files of a recording, and the trials in it
+    runs: list[tuple[list[InputFile], list[Row]]] = field(default_factory=list)
 
     def lost(self, subject: str, trial: str, refused: Refused) -> None:
         """Note a trial that cannot be taken."""
@@ -82,8 +91,9 @@ def source(path: Path, mapping: listing.Mapped) -> Source:
     names = dict(zip([p.name for p in folders], listing.pseudonyms(p.name for p in folders), strict=True))
     anonymous = mapping.get("participant_id") == "pseudonym"
     for place in folders:
-        subject = names[place.name] if anonymous else place.name
-        _subject(place, path, subject, people.get(place.name, {}), found)
+        groups = people.get(place.name, {})
+        own = groups.pop(OWN_SUBJECT, place.name)
+        _subject(place, path, names[place.name] if anonymous else own, groups, found)
     if found.in_ms:
         found.notes.append(
             f"Onsets of {len(found.in_ms)} events.tsv are in milliseconds although BIDS says seconds; read as that."
@@ -108,6 +118,8 @@ def source(path: Path, mapping: listing.Mapped) -> Source:
         left_out=tuple(found.left_out),
         notes=tuple(found.notes),
         resumes=True,
+        simulated=said.get("Simulated") is True,
+        bands=found.bands,
     )
 
 
@@ -135,6 +147,7 @@ def _subject(place: Path, root: Path, subject: str, groups: dict[str, str], foun
             _plain(root, subject, groups, files, f, t, found)
     else:
         found.lost(subject, "", Refused("E-NO-EVENTS", "it has neither events.tsv nor beh table.", place.name, ""))
+    _together(found, subject)
 
 
 # ------------------------------------------------------------------------------------------------ files
@@ -218,13 +231,15 @@ def _participants(root: Path, mapping: listing.Mapped) -> dict[str, dict[str, st
     table = listing.read(path, "\t")
     listing.needs(table, ("participant_id",), path.name)
     ids = list(table.participant_id)
+    if OWN_SUBJECT in table:
+        listing.cleared(table[[OWN_SUBJECT]], path.name, mapping, OWN_SUBJECT)
     keep = {k: v for k, v in mapping.items() if k != "participant_id" or v == "keep"}
     if mapping.get("participant_id") == "pseudonym":
         keep["participant_id"] = "keep"
     table = listing.cleared(table, path.name, keep, "participant_id")
     rows = table.drop(columns=["participant_id"]).to_dict("records")
     return {
-        i: {str(k): v for k, v in row.items() if not listing.is_missing(v)} for i, row in zip(ids, rows, strict=True)
+        i: {str(k): v for k, v in row.items() if v.lower() not in _NOT_GIVEN} for i, row in zip(ids, rows, strict=True)
     }
 
 
@@ -260,17 +275,58 @@ def _seconds(events: Path, table: pd.DataFrame, root: Path, found: _Found) -> tu
     return [v * scale for v in onset], [v * scale for v in duration]
 
 
-def _add(found: _Found, subject: str, signal: Path | None, rows: list[tuple[str, dict, dict, listing.Span]]) -> None:
-    """Trials of one recording, or each of them left out where its file is not there."""
+Row = tuple[str, dict, dict, listing.Span]
+
+
+def _add(found: _Found, subject: str, signal: Path | None, rows: list[Row]) -> None:
+    """Note the trials of one recording, or each of them as left out where its file is not there."""
     try:
-        files = _inputs(signal, subject)
+        found.runs.append((_inputs(signal, subject), rows))
     except Refused as refused:
         for trial, *_ in rows:
             found.lost(subject, trial, refused)
-        return
-    read = Files("core.studies.listing:parts", files, {"spans": [row[3].plain() for row in rows]})
-    for trial, labels, groups, span in rows:
-        found.trials.append(Planned(subject, trial, labels, groups, read.reader(span.trial)))
+
+
+def _together(found: _Found, subject: str) -> None:
+    """Plan the trials of a subject's runs; small runs are read by one child, for a child costs a second."""
+    batches: list[list[tuple[list[InputFile], list[Row]]]] = []
+    size = _TOGETHER_BYTES
+    for run in found.runs:
+        own = sum(Path(f.path).stat().st_size for f in run[0])
+        if size + own > _TOGETHER_BYTES:
+            batches.append([])
+            size = 0
+        batches[-1].append(run)
+        size += own
+    found.runs.clear()
+    for batch in batches:
+        numbers = itertools.count()
+        numbered = [
+            (files, [(*row[:3], replace(row[3], trial=next(numbers))) for row in rows]) for files, rows in batch
+        ]
+        read = Files(
+            "core.studies.bids:runs",
+            [f for files, _ in batch for f in files],
+            {"runs": [[len(files), [row[3].plain() for row in rows]] for files, rows in numbered]},
+        )
+        for _, rows in numbered:
+            found.trials += [
+                Planned(subject, trial, lab, groups, read.reader(span.trial)) for trial, lab, groups, span in rows
+            ]
+
+
+def runs(files: list[InputFile], job: Mapping[str, Any]) -> Iterator[tuple[int, Recording | Refused]]:
+    """Entry of the child: run after run, each with its trials cut out; one that cannot be read costs its own trials."""
+    first = 0
+    for n, spans in job["runs"]:
+        mine, first = files[first : first + n], first + n
+        if spans[-1][0] < job.get("first", 0):
+            continue
+        try:
+            yield from listing.parts(mine, {"spans": spans})
+        except Refused as refused:
+            for span in spans:
+                yield span[0], refused
 
 
 def _labels(row: Mapping[str, str], scales: Mapping[str, tuple[float, float, float]]) -> dict[str, float] | str:
@@ -456,13 +512,14 @@ def _plain(
 ) -> None:
     """Rows of ``events.tsv`` with ratings in columns of the targets' names; an event ``baseline`` goes before the next.
 
-    ``events.json`` gives a column's ``Lowest``, ``Highest``, ``Cut`` and, where it is not ">", ``High``; only a column
-    of 0 and 1 may do without.
+    An event with a name in the column ``trial`` is one even where it was not rated. ``events.json`` gives a column's
+    ``Lowest``, ``Highest``, ``Cut`` and, where it is not ">", ``High``; only a column of 0 and 1 may do without.
     """
     table = listing.cleared(table, events.name, {})
     listing.needs(table, ("onset", "duration"), events.name)
     targets = [c for c in table.columns if c in _TARGETS or c.startswith("label_")]
-    if not targets:
+    named = "trial" in table.columns
+    if not targets and not named:
         found.lost(subject, "", Refused("E-NO-RATING", "no column of events.tsv is a rating.", events.name, ""))
         return
     said = sidecar(events, root, "events")
@@ -484,20 +541,36 @@ def _plain(
             continue
         labels = _labels(row, scales)
         name = str(row.get("trial") or row.get("stim_id") or f"{len(rows) + 1:02d}")
+        if labels == "it has no rating." and named and not listing.is_missing(row["trial"]):
+            labels = {}
         if isinstance(labels, str):
             if labels != "it has no rating.":
                 found.lost(subject, name, Refused("E-LABEL", labels, events.name, ""))
             continue
         more = {
-            c.removeprefix("group_"): row[c] for c in row if c.startswith("group_") and not listing.is_missing(row[c])
+            c.removeprefix("group_"): row[c] for c in row if c.startswith("group_") and row[c].lower() not in _NOT_GIVEN
         }
         span = listing.Span(len(rows), onset[i], duration[i], *(baseline or (None, None)))
         rows.append((name, {k.removeprefix("label_"): v for k, v in labels.items()}, {**groups, **more}, span))
         baseline = None
     if rows:
-        _add(found, subject, next(iter(_signals_of(events, files)), None), rows)
+        signal = next(iter(_signals_of(events, files)), None)
+        _add(found, subject, signal, rows)
+        if signal is not None and not found.bands:
+            found.bands = _bands(sidecar(signal, root, "eeg").get("SoftwareFilters"))
     else:
         found.lost(subject, "", Refused("E-NO-RATING", "no event is rated.", events.name, ""))
+
+
+def _bands(filters: Any) -> dict[str, tuple[float, float]]:
+    """Pass-bands in Hz that the signals were published with, where the sidecar says them for our channel types."""
+    said = filters.get("PassBand") if isinstance(filters, dict) else None
+    found = {}
+    for type_, band in (said if isinstance(said, dict) else {}).items():
+        numbers = [float(v) for v in band if isinstance(v, int | float)] if isinstance(band, list) else []
+        if type_ in CHANNEL_TYPES and len(numbers) == 2 and 0 <= numbers[0] < numbers[1]:
+            found[type_] = (numbers[0], numbers[1])
+    return found
 
 
 def _scale(said: Any, values: pd.Series) -> tuple[tuple[float, float, float], str] | None:
