@@ -6,11 +6,14 @@ installs the pinned packages once for each state of the requirement files, and a
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
 import venv
 from pathlib import Path
@@ -18,6 +21,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("AFFECTLINE_VENV", ROOT / ".venv"))
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+# what BIDS checks a folder with: a package of npm that needs node and no other package
+VALIDATOR = "bids-validator@1.15.0"
+VALIDATOR_SHA512 = "gZ0UUTLBt5L3nuhLia/VfvK5OaM0yoTBPJvGmC4slQ8yDzpanWZOHHBS+PAua0riQ7Cwa51HER/Fnd9v17MHUw=="
 
 
 def set_up(*, dev: bool) -> None:
@@ -46,6 +53,29 @@ def digest(*names: str) -> str:
     return hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in names)).hexdigest()
 
 
+def fetch_validator() -> None:
+    """Fetch the validator of BIDS into the virtual environment where npm is; without it its tests are skipped."""
+    place = VENV / "node" / "bids-validator"
+    if place.exists():
+        return
+    npm = shutil.which("npm")
+    if not (npm and shutil.which("node")):
+        say("no node and npm found: what BIDS says of an export will be skipped (Debian: apt-get install nodejs npm)")
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent) as name:
+        subprocess.call([npm, "pack", "--silent", VALIDATOR], cwd=name, stdout=subprocess.DEVNULL)
+        packed = next(Path(name).glob("*.tgz"), None)
+        if packed is None:
+            say(f"{VALIDATOR} could not be fetched: what BIDS says of an export will be skipped")
+            return
+        if base64.b64encode(hashlib.sha512(packed.read_bytes()).digest()).decode() != VALIDATOR_SHA512:
+            sys.exit(f"{VALIDATOR} is not the package that was pinned; it was not unpacked.")
+        with tarfile.open(packed) as bag:
+            bag.extractall(name)
+        (Path(name) / "package").replace(place)
+
+
 def run() -> int:
     """Serve on http://127.0.0.1:8501 (PORT= changes it); the first time with the demo patients."""
     set_up(dev=False)
@@ -59,6 +89,7 @@ def run() -> int:
 def test() -> int:
     """Run every test; arguments after ``test`` go to pytest."""
     set_up(dev=True)
+    fetch_validator()
     if not (os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")):
         say("no Chromium found: browser tests will be skipped (Debian: apt-get install chromium)")
     return subprocess.call([str(PYTHON), "-m", "pytest", *sys.argv[2:]], cwd=ROOT)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ import pytest
 
 from core.errors import Conflict, Refused
 from core.services import admin, export_files, exports, jobs, studies
-from core.settings import ROOT, settings
+from core.settings import settings
 from core.storage.store import Store
 from core.studies import folder, listing
 from core.studies.folder import Planned, Source
@@ -43,10 +44,10 @@ def store(tmp_path, monkeypatch):
 
 def validated(place: Path) -> tuple[list[str], list[str]]:
     """The errors and warnings of the validator that BIDS gives away."""
-    tools = Path(os.environ.get("AFFECTLINE_VENV", ROOT / ".venv")) / "node"
-    found = os.environ.get("BIDS_VALIDATOR") or tools / "bids-validator" / "bin" / "bids-validator"
-    if not shutil.which("node") or not Path(found).is_file():
-        missing("no node or no bids-validator on this machine (`make test` fetches the validator where npm is)")
+    beside = Path(sys.prefix) / "node" / "bids-validator" / "bin" / "bids-validator"
+    found = Path(os.environ.get("BIDS_VALIDATOR", beside))
+    if not shutil.which("node") or not found.is_file():
+        missing("no node or no bids-validator on this machine (`make test` fetches it where node and npm are)")
     told = subprocess.run(
         ["node", str(found), str(place), "--json"], capture_output=True, text=True, timeout=120, check=False
     )
