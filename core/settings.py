@@ -85,29 +85,32 @@ MIN_DURATION_S = 5.0
 SMALLEST_CHANGE = {
     "valence": 0.12, "arousal": 0.12, "dominance": 0.12, "liking": 0.12, "stress": 0.12,  # index
     "heart_rate": 5.0, "pulse_rate": 5.0,  # /min
-    "rmssd": 0.25, "scl": 0.25,  # on the ln scale
+    "rmssd": 0.25, "pulse_rmssd": 0.25, "scl": 0.25, "scr_amplitude": 0.25, "muscle_activity": 0.25,  # on the ln scale
     "alpha_asymmetry": 0.2, "engagement": 0.2,  # ln ratio
     "alpha_peak": 0.5,  # Hz
-    "scr_rate": 2.0, "breathing_rate": 2.0,  # /min
+    "scr_rate": 2.0, "breathing_rate": 2.0, "blink_rate": 5.0, "microexpressions": 2.0,  # /min
     "skin_temperature": 1.0,  # °C
     "movement": 0.02,  # g
     "smile": 0.1,  # share of frames
 }  # fmt: skip
-LOG_SCALE_MEASURES = frozenset({"rmssd", "scl"})
+LOG_SCALE_MEASURES = frozenset({"rmssd", "pulse_rmssd", "scl", "scr_amplitude", "muscle_activity"})
 PREDICTIONS = ("valence", "arousal", "dominance", "liking", "stress")
 # unit of every measure that may be tracked or imported (design 2)
 MEASURE_UNITS = {
     **dict.fromkeys(PREDICTIONS, "index"),
     "heart_rate": "/min", "rmssd": "ms", "alpha_asymmetry": "ln ratio", "engagement": "ln ratio",
-    "alpha_peak": "Hz", "scl": "µS", "scr_rate": "/min", "breathing_rate": "/min",
-    "skin_temperature": "°C", "pulse_rate": "/min", "movement": "g", "smile": "share of frames",
+    "alpha_peak": "Hz", "scl": "µS", "scr_rate": "/min", "scr_amplitude": "µS", "breathing_rate": "/min",
+    "skin_temperature": "°C", "pulse_rate": "/min", "pulse_rmssd": "ms", "movement": "g", "muscle_activity": "µV",
+    "blink_rate": "/min", "smile": "share of frames", "microexpressions": "/min",
 }  # fmt: skip
 MEASURE_NAMES = {
     "valence": "Valence", "arousal": "Arousal", "dominance": "Dominance", "liking": "Liking", "stress": "Stress",
     "heart_rate": "Heart rate", "rmssd": "RMSSD", "alpha_asymmetry": "Frontal alpha asymmetry",
     "engagement": "Engagement index", "alpha_peak": "Alpha peak", "scl": "Skin-conductance level",
-    "scr_rate": "Skin-conductance responses", "breathing_rate": "Breathing rate",
-    "skin_temperature": "Skin temperature", "pulse_rate": "Pulse rate", "movement": "Movement", "smile": "Smile",
+    "scr_rate": "Skin-conductance responses", "scr_amplitude": "Skin-conductance response size",
+    "breathing_rate": "Breathing rate", "skin_temperature": "Skin temperature", "pulse_rate": "Pulse rate",
+    "pulse_rmssd": "RMSSD of the pulse", "movement": "Movement", "muscle_activity": "Muscle activity",
+    "blink_rate": "Blink rate", "smile": "Smile", "microexpressions": "Micro-expressions",
 }  # fmt: skip
 
 # --- A session below this usable share is drawn hollow and left out of baselines (ux 5)

@@ -16,7 +16,7 @@ from core.types import Measure, Reason
 
 NOT_KNOWN = "Not known"
 DIGITS = {
-    "index": 2, "/min": 1, "ms": 1, "ln ratio": 2, "Hz": 2, "µS": 2, "°C": 2, "g": 3, "share of frames": 2,
+    "index": 2, "/min": 1, "ms": 1, "ln ratio": 2, "Hz": 2, "µS": 2, "µV": 1, "°C": 2, "g": 3, "share of frames": 2,
 }  # fmt: skip
 
 

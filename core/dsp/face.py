@@ -16,6 +16,8 @@ from core.types import Signal
 AUS = tuple(
     f"AU{n:02d}" for n in (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 18, 20, 23, 24, 25, 26, 28, 43, 45)
 )  # fmt: skip
+# those that can be a micro-expression: a closed eye is a blink
+MICRO_AUS = tuple(au for au in AUS if au not in ("AU43", "AU45"))
 EMOTIONS = ("anger", "contempt", "disgust", "fear", "joy", "sadness", "surprise", "neutral")
 # Affectiva's and Py-Feat's words for them
 _WORDS = {
@@ -54,18 +56,19 @@ def code(name: str) -> tuple[str, str] | None:
     return (what, found["kind"] or "") if what in AUS or what in EMOTIONS else None
 
 
-def scores(signals: Sequence[Signal]) -> dict[str, Signal]:
+def scores(signals: Sequence[Signal], graded: bool = False) -> dict[str, Signal]:
     """The score of each action unit and emotion that some signals hold, as a share of full scale (0 to 1).
 
-    OpenFace's intensity goes before its presence; FACET's evidence, a logarithm of odds, becomes the probability.
+    OpenFace's intensity goes before its presence, which is no score where ``graded`` is asked for; FACET's evidence, a
+    logarithm of odds, becomes the probability. Scores without a suffix are on the scale that the largest of all shows.
     """
-    known = [(s, *found) for s in signals if (found := code(s.name)) is not None]
-    plain = [np.asarray(s.data) for s, _, kind in known if kind in ("", " intensity")]
+    plain = [np.asarray(s.data) for s in signals if not s.name.lower().endswith(("_r", "_c", " evidence"))]
     largest = max((float(np.max(x[np.isfinite(x)], initial=0.0)) for x in plain), default=1.0)
     full = next((scale for scale in FULL_SCALES if largest <= scale), largest)
+    known = [(s, *found) for s in signals if (found := code(s.name)) is not None]
     out: dict[str, Signal] = {}
     for s, what, kind in sorted(known, key=lambda k: _PREFERRED.index(k[2])):
-        if what not in out:
+        if what not in out and not (graded and kind == "_c"):
             x = np.asarray(s.data, dtype=np.float64)
             x = np.where(np.isfinite(x), x, np.nan)
             share = 1 / (1 + 10 ** -np.clip(x, -30, 30)) if kind == " evidence" else x / _SCALES.get(kind, full)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.types import Signal
+from core.types import Quality, Signal
 
 # two devices rarely start on the same sample: a window may reach this far past a signal's end, s
 EDGE_S = 0.01
@@ -55,6 +55,20 @@ def count_in(mask: np.ndarray, start: np.ndarray, n: int) -> np.ndarray:
     """How many samples of each window are True."""
     total = np.concatenate(([0], np.cumsum(mask)))
     return total[np.minimum(start + n, len(mask))] - total[start]
+
+
+def trusted(signal: Signal, quality: Quality) -> np.ndarray:
+    """The samples as float64, NaN where quality does not let the signal's type be used."""
+    verdict = quality.of(signal.type)
+    x = np.array(signal.data, dtype=np.float64)
+    if verdict is None or signal.name in quality.bad_names(signal.type):
+        return np.full(len(x), np.nan)
+    begin, covered = starts(signal, quality.onset_s, quality.duration_s)
+    kept = np.zeros(len(x) + 1, dtype=np.int64)
+    chosen = begin[covered & verdict.usable]
+    np.add.at(kept, chosen, 1)
+    np.add.at(kept, np.minimum(chosen + n_samples(signal.sfreq, quality.duration_s), len(x)), -1)
+    return np.where(np.cumsum(kept[:-1]) > 0, x, np.nan)
 
 
 def inside(times_s: np.ndarray, onset_s: np.ndarray, window_s: float, chosen: np.ndarray) -> np.ndarray:

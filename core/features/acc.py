@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core.dsp import spectral
+from core.dsp import grid, spectral
 from core.dsp.filters import highpass
 from core.features import context
 from core.types import Pipeline, Quality, Recording, Windows
@@ -38,7 +38,7 @@ def table(recording: Recording, windows: Windows, quality: Quality, pipeline: Pi
         sfreq, clock = signal.sfreq, (signal.sfreq, signal.onset_s, len(signal.data))
         axes = [s for s in recording.of_type("acc") if (s.sfreq, s.onset_s, len(s.data)) == clock]
         axes = [s for s in axes if s.name not in quality.bad_names("acc")]
-        size = np.sqrt(sum(context.trusted(s, quality) ** 2 for s in axes))
+        size = np.sqrt(sum(grid.trusted(s, quality) ** 2 for s in axes))
         moved = highpass(size, sfreq, POSTURE_HZ) if len(size) > 1 else size * np.nan
         begin_s = context.start_s(signal, recording, windows, context.SLOW_CONTEXT_S)
         seen = context.of_samples(sfreq, signal.onset_s, len(moved), begin_s, windows)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.dsp import grid
 from core.types import Quality, Recording, Signal, Windows
 
 # own: a minute holds several responses of the skin and breaths, and follows a change within one
@@ -37,20 +36,6 @@ def first(recording: Recording, quality: Quality, type_: str) -> Signal | None:
     """The first signal of a type that is not left out."""
     bad = quality.bad_names(type_)
     return next((s for s in recording.of_type(type_) if s.name not in bad), None)
-
-
-def trusted(signal: Signal, quality: Quality) -> np.ndarray:
-    """The samples as float64, NaN where quality does not let the signal's type be used."""
-    verdict = quality.of(signal.type)
-    x = np.array(signal.data, dtype=np.float64)
-    if verdict is None or signal.name in quality.bad_names(signal.type):
-        return np.full(len(x), np.nan)
-    begin, covered = grid.starts(signal, quality.onset_s, quality.duration_s)
-    kept = np.zeros(len(x) + 1, dtype=np.int64)
-    chosen = begin[covered & verdict.usable]
-    np.add.at(kept, chosen, 1)
-    np.add.at(kept, np.minimum(chosen + grid.n_samples(signal.sfreq, quality.duration_s), len(x)), -1)
-    return np.where(np.cumsum(kept[:-1]) > 0, x, np.nan)
 
 
 @dataclass(frozen=True)

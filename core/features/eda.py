@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core.dsp import slow
+from core.dsp import grid, slow
 from core.features import context
 from core.types import Pipeline, Quality, Recording, Signal, Windows
 
@@ -51,7 +51,7 @@ def table(recording: Recording, windows: Windows, quality: Quality, pipeline: Pi
     if signal is not None and len(windows):
         begin_s = context.start_s(signal, recording, windows, context.SLOW_CONTEXT_S)
         smooth, rate, _ = slow.smooth_skin(np.asarray(signal.data), signal.sfreq)
-        there = slow.slower(np.isfinite(context.trusted(signal, quality)).astype(float), signal.sfreq, slow.EDA_SFREQ)
+        there = slow.slower(np.isfinite(grid.trusted(signal, quality)).astype(float), signal.sfreq, slow.EDA_SFREQ)
         x = np.where(there[0] == 1, smooth, np.nan)
         seen = context.of_samples(rate, signal.onset_s, len(x), begin_s, windows)
         enough = context.covered(seen, x, rate)

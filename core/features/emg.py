@@ -46,7 +46,7 @@ def table(recording: Recording, windows: Windows, quality: Quality, pipeline: Pi
 
 def _of(signal: Signal, recording: Recording, windows: Windows, quality: Quality) -> dict[str, np.ndarray]:
     sfreq = signal.sfreq
-    x = np.where(np.isfinite(context.trusted(signal, quality)), muscle.muscle(np.asarray(signal.data), sfreq), np.nan)
+    x = np.where(np.isfinite(grid.trusted(signal, quality)), muscle.muscle(np.asarray(signal.data), sfreq), np.nan)
     whole = context.of_samples(sfreq, signal.onset_s, len(x), windows.onset_s, windows)
     with np.errstate(divide="ignore", invalid="ignore"):
         rms = np.sqrt(whole.mean(x**2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core.dsp import eyes
+from core.dsp import eyes, grid
 from core.features import context
 from core.types import Pipeline, Quality, Recording, Windows
 
@@ -39,7 +39,7 @@ def table(recording: Recording, windows: Windows, quality: Quality, pipeline: Pi
     columns: dict[str, np.ndarray] = {}
     vertical, horizontal = eyes.channel(signals, "v"), eyes.channel(signals, "h")
     if vertical is not None and horizontal is not None and len(windows):
-        x = context.trusted(vertical, quality)
+        x = grid.trusted(vertical, quality)
         begin_s = context.start_s(vertical, recording, windows, context.SLOW_CONTEXT_S)
         seen = context.of_samples(vertical.sfreq, vertical.onset_s, len(x), begin_s, windows)
         found = eyes.blinks(x, vertical.sfreq)
@@ -51,7 +51,7 @@ def table(recording: Recording, windows: Windows, quality: Quality, pipeline: Pi
             }  # fmt: skip
         valid = context.covered(seen, x, vertical.sfreq) & (seen.length_s >= BLINKS_S - 1e-6)
         columns = context.where(valid & (vertical.sfreq >= eyes.SLOWEST_HZ), columns)
-        x = context.trusted(horizontal, quality)
+        x = grid.trusted(horizontal, quality)
         begin_s = context.start_s(horizontal, recording, windows, context.SLOW_CONTEXT_S)
         seen = context.of_samples(horizontal.sfreq, horizontal.onset_s, len(x), begin_s, windows)
         speed = eyes.speed(x, horizontal.sfreq)

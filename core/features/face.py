@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core.dsp import face
+from core.dsp import face, grid
 from core.features import context
 from core.types import Pipeline, Quality, Recording, Signal, Windows
 
@@ -23,13 +23,15 @@ SLOPE_S, COUNTS_S = 10.0, 20.0
 def blocks() -> dict[str, tuple[str, ...]]:
     """The columns of each block: an action unit or an emotion."""
     return {
-        what: tuple(f"face_{what.lower()}_{name}" for name in (DYNAMICS + MICRO if what in face.AUS else DYNAMICS))
+        what: tuple(
+            f"face_{what.lower()}_{name}" for name in (DYNAMICS + MICRO if what in face.MICRO_AUS else DYNAMICS)
+        )
         for what in (*face.AUS, *face.EMOTIONS)
     }
 
 
 def names() -> tuple[str, ...]:
-    """The 237 column names."""
+    """The 231 column names."""
     return context.flat(blocks)
 
 
@@ -38,22 +40,25 @@ def table(recording: Recording, windows: Windows, quality: Quality, pipeline: Pi
 
     Returns
     -------
-    DataFrame, shape (n_windows, 474)
+    DataFrame, shape (n_windows, 462)
         ``names()`` and their ``valid_`` columns. ``share`` is that of frames over a tenth of full scale; the mean
-        height of micro-expressions is NaN where there was none, all of them where the rate is below 20 Hz.
+        height of micro-expressions is NaN where there was none, all of them where the rate is below 20 Hz or only the
+        presence of a unit is known.
     """
     columns: dict[str, np.ndarray] = {}
     bad = quality.bad_names("face")
     signals = [s for s in recording.of_type("face") if s.name not in bad]
     if len(windows):
+        graded = face.scores(signals, graded=True)
         for what, signal in face.scores(signals).items():
-            for name, column in _of(what, signal, recording, windows, quality).items():
+            micro = what in face.MICRO_AUS and what in graded
+            for name, column in _of(signal, micro, recording, windows, quality).items():
                 columns[f"face_{what.lower()}_{name}"] = column
     return context.frame(columns, names(), len(windows))
 
 
-def _of(what: str, signal: Signal, recording: Recording, windows: Windows, quality: Quality) -> dict[str, np.ndarray]:
-    x, sfreq = context.trusted(signal, quality), signal.sfreq
+def _of(signal: Signal, micro: bool, recording: Recording, windows: Windows, quality: Quality) -> dict[str, np.ndarray]:
+    x, sfreq = grid.trusted(signal, quality), signal.sfreq
     begin_s = context.start_s(signal, recording, windows, context.SLOW_CONTEXT_S)
     seen = context.of_samples(sfreq, signal.onset_s, len(x), begin_s, windows)
     enough = context.covered(seen, x, sfreq)
@@ -66,7 +71,7 @@ def _of(what: str, signal: Signal, recording: Recording, windows: Windows, quali
         minutes = np.where(enough & (seen.length_s >= COUNTS_S - 1e-6), seen.count(x) / sfreq / 60, np.nan)
         at_s = signal.onset_s + face.peaks(x, sfreq)
         out["peaks_min"] = context.of_events(at_s, begin_s, windows).count(at_s) / minutes
-        if what in face.AUS and sfreq >= face.MICRO_LEAST_HZ:
+        if micro and sfreq >= face.MICRO_LEAST_HZ:
             found = face.micro_expressions(x, sfreq)
             events = context.of_events(
                 signal.onset_s + found.offset_s, begin_s, windows, signal.onset_s + found.onset_s

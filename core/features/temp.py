@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from core.dsp import grid
 from core.features import context
 from core.types import Pipeline, Quality, Recording, Windows
 
@@ -27,7 +28,7 @@ def table(recording: Recording, windows: Windows, quality: Quality, pipeline: Pi
     signal = context.first(recording, quality, "temp")
     columns: dict[str, np.ndarray] = {}
     if signal is not None and len(windows):
-        x = context.trusted(signal, quality)
+        x = grid.trusted(signal, quality)
         begin_s = context.start_s(signal, recording, windows, context.SLOW_CONTEXT_S)
         seen = context.of_samples(signal.sfreq, signal.onset_s, len(x), begin_s, windows)
         mean, sd = seen.moments(x)

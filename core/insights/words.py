@@ -7,7 +7,9 @@ from datetime import datetime
 from core.settings import MEASURE_NAMES, MEASURE_UNITS
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_DIGITS = {"index": 2, "/min": 1, "ms": 1, "ln ratio": 2, "Hz": 1, "µS": 2, "°C": 1, "g": 3, "share of frames": 2}
+_DIGITS = {
+    "index": 2, "/min": 1, "ms": 1, "ln ratio": 2, "Hz": 1, "µS": 2, "µV": 1, "°C": 1, "g": 3, "share of frames": 2,
+}  # fmt: skip
 
 
 def name(measure: str) -> str:

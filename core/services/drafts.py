@@ -38,7 +38,7 @@ KEEP_DAYS = 7
 PREVIEW_S = 10.0
 PREVIEW_POINTS = 1000
 # values of a marker that need more than the shortest recording, s (ux 10.2; requirements d2)
-NEEDS_S = {"rmssd": 60.0}
+NEEDS_S = {"rmssd": 60.0, "pulse_rmssd": 60.0}
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -314,7 +314,7 @@ def _expected(recording: Recording, verdict: Quality, bundle, without: Reason) -
     elif verdict.grade(tuple(bundle.required)) is Grade.POOR:
         found |= dict.fromkeys(targets, str(Reason.LOW_QUALITY))
     for name, (types, *_) in MARKERS.items():
-        here = [t for t in ((types,) if isinstance(types, str) else types) if t in recording.types]
+        here = [t for t in types if t in recording.types]
         if not here:
             found[name] = str(Reason.MISSING_CHANNEL)
         elif all(q is None or q.grade is Grade.POOR for q in (verdict.of(t) for t in here)):

@@ -281,3 +281,86 @@ def test_the_names_of_the_montage_are_the_pairs_of_the_asymmetry():
 def test_a_probe_inside_the_body_says_nothing_of_the_skin():
     probe = Signal("Temp rectal", "temp", "°C", 1.0, np.full(120, 37.2, dtype=np.float32))
     assert markers(Recording((probe,)))["skin_temperature"].reason is Reason.NOT_SUPPORTED
+
+
+# --- the pulse, responses, muscles, eyes and micro-expressions
+
+
+def pulses(duration_s=120.0, sfreq=64.0, **kwargs) -> tuple[Recording, np.ndarray]:
+    beat_s = regular_beats(duration_s, **kwargs)
+    t = np.arange(int(duration_s * sfreq)) / sfreq
+    x = sum(np.exp(-0.5 * ((t - at) / 0.1) ** 2) for at in beat_s)
+    return one("ppg", "au", sfreq, 60 * x + np.random.default_rng(0).normal(0, 0.5, len(t))), beat_s
+
+
+def test_the_pulse_has_its_rmssd_from_a_minute_on():
+    made, beat_s = pulses(jitter_ms=40)
+    m = markers(made)["pulse_rmssd"]
+    assert m.value == pytest.approx(np.sqrt(np.mean(np.diff(np.diff(beat_s) * 1000) ** 2)), rel=0.1)
+    assert m.low < m.value < m.high
+    short = markers(pulses(59)[0])
+    assert short["pulse_rmssd"].reason is Reason.TOO_SHORT
+    assert short["pulse_rate"].value is not None
+
+
+def test_a_pulse_that_is_lost_half_of_the_time_has_a_rate_and_no_rmssd():
+    made, _ = pulses(180, jitter_ms=20)
+    x = made.signals[0].data.copy()
+    rng = np.random.default_rng(1)
+    for start in range(0, 180, 6):  # four seconds of every six
+        at = slice(64 * start, 64 * (start + 4))
+        x[at] = 200 * rng.normal(size=256)
+    found = markers(one("ppg", "au", 64.0, x))
+    assert found["pulse_rmssd"].reason in (Reason.LOW_QUALITY, Reason.TOO_FEW)
+
+
+def test_responses_have_their_size():
+    t = np.arange(0, 300, 0.25)
+    x = 2 + np.random.default_rng(0).normal(0, 0.002, len(t))
+    for onset in np.arange(15, 290, 20.0):
+        lag = np.maximum(t - onset, 0)
+        x = x + 0.6 * (np.exp(-lag / 4) - np.exp(-lag))
+    m = markers(one("eda", "µS", 4.0, x))["scr_amplitude"]
+    assert m.value == pytest.approx(0.6 * (4 ** (-1 / 3) - 4 ** (-4 / 3)), rel=0.1)
+    assert m.low <= m.value <= m.high
+    assert markers(one("eda", "µS", 4.0, 0 * t + 2 + 1e-4 * np.sin(t)))["scr_amplitude"].reason is Reason.NO_PEAKS
+
+
+def test_a_muscle_has_its_strength_in_microvolts():
+    x = np.random.default_rng(0).normal(0, 10, 1000 * 30) + 300 * np.sin(np.arange(30000) / 5000)  # and it moves
+    m = markers(one("emg", "µV", 1000.0, x))["muscle_activity"]
+    assert m.value == pytest.approx(10 * np.sqrt((450 - 20) / 500), rel=0.05)
+    assert m.low < m.value < m.high
+    assert markers(one("emg", "µV", 64.0, x))["muscle_activity"].reason is Reason.NOT_SUPPORTED
+
+
+def test_blinks_are_counted_a_minute():
+    t = np.arange(128 * 60) / 128
+    x = np.random.default_rng(0).normal(0, 5, len(t))
+    calm = x.copy()
+    for at in np.arange(2, 59, 5.0):
+        x += 180 * np.exp(-0.5 * ((t - at) / 0.07) ** 2)
+    m = markers(one("eog", "µV", 128.0, x))["blink_rate"]
+    assert m.value == pytest.approx(12, abs=0.5)
+    assert m.low < 12 < m.high
+    assert markers(one("eog", "µV", 128.0, calm))["blink_rate"].reason is Reason.NO_PEAKS
+    assert markers(one("eog", "µV", 20.0, x))["blink_rate"].reason is Reason.NOT_SUPPORTED
+
+
+def test_micro_expressions_of_units_that_move_together_are_one():
+    t = np.arange(30 * 60) / 30
+    brow = np.full(len(t), 0.1)
+    for at in (5, 20, 35, 50):
+        brow += 3 * np.exp(-0.5 * ((t - at) / 0.06) ** 2)
+    lip = np.full(len(t), 0.1) + 3 * np.exp(-0.5 * ((t - 12) / 0.06) ** 2)
+    long = np.full(len(t), 0.1) + 3 * np.exp(-0.5 * ((t - 30) / 1.0) ** 2)
+
+    def count(**columns):
+        signals = tuple(Signal(n, "face", "au", 30.0, np.asarray(x)) for n, x in columns.items())
+        return markers(Recording(signals))["microexpressions"]
+
+    assert count(AU04_r=brow, AU01_r=brow).value == pytest.approx(4)
+    assert count(AU04_r=brow, AU15_r=lip).value == pytest.approx(5)
+    assert count(AU04_r=long).reason is Reason.NO_PEAKS
+    assert count(AU45_r=brow).reason is Reason.MISSING_CHANNEL  # a blink
+    assert count(AU04_c=(brow > 1).astype(float)).reason is Reason.MISSING_CHANNEL  # presence is no height
