@@ -132,7 +132,7 @@ def _groups(files: Sequence[InputFile]) -> list[tuple[str | None, list[InputFile
             groups.append((kind, mine))
     wrist = [f for f in left if kinds[id(f)] == "e4" and not _is_zip(f)]
     if wrist:
-        wrist += [f for f in left if f not in wrist and e4.part_of(f.name) in ("TAGS", "IBI")]
+        wrist += [f for f in left if f not in wrist and (e4.part_of(f.name) in ("TAGS", "IBI") or f.name == "info.txt")]
         left = [f for f in left if f not in wrist]
         groups.append(("e4", wrist))
     groups += [(kinds[id(file)], [file]) for file in left]
