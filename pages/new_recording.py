@@ -651,7 +651,7 @@ def run_step(store, draft: Draft, visits: Sequence[Visit]) -> None:
         "Model",
         list(fitting),
         index=None,
-        placeholder=f"The first that fits: {next(iter(fitting))}" if fitting else "None fits these channels",
+        placeholder=f"The first that fits: {next(iter(fitting))}" if fitting else "No model fits these channels",
         key="model",
         width=420,
         disabled=not fitting,
