@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel
 
 from core.errors import NotFound, Refused
-from core.evaluation import leak_audit, loso, splits
-from core.evaluation.table import Progress, WindowTable, window_table
+from core.evaluation import calibration, experiment, leak_audit, metrics, tasks
+from core.evaluation.dataset import Dataset, Progress, prepare
+from core.evaluation.experiment import FoldResult, Spec
 from core.models import MODELS
-from core.models.bundle import Card, LeakAudit, pipeline_dict
+from core.models.bundle import Calibration, Card, Evaluation, LeakAudit, SubjectScore, pipeline_dict
 from core.settings import DEMONSTRATION, EPOC_14
 from core.studies import folder
 from core.types import Pipeline, Study
@@ -52,30 +54,28 @@ def train(
 
     check(study, targets, model, types)
     said = progress or (lambda share, text: None)
-    table = window_table(study, pipeline, types, lambda share, text: said(0.6 * share, text))
-    if not len(table):
-        raise Refused("E-STUDY-EMPTY", "no trial of the study has a usable window", study.name)
-    flat = [t for t in targets if len(set(table.high[t])) < 2]
+    dataset = prepare(study, pipeline, types, progress=lambda share, text: said(0.6 * share, text))
+    flat = [t for t in targets if len(set(dataset.high(t)[dataset.rows(t)])) < 2]
     if flat:
         raise Refused("E-LABELS", f"all trials lie on one side of the cut of {', '.join(flat)}", study.name)
-    folds = list(splits.loso(table.subject, seed))
     described, evaluations, calibrations, premiums, scores, checked, estimators = {}, {}, {}, {}, {}, [], {}
-    with threadpool_limits(1):  # sums in one order: the same numbers every time
-        for i, target in enumerate(targets):
-            said(0.6 + 0.4 * i / len(targets), f"leaving one subject out: {target}")
-            evaluations[target], calibrations[target], found = loso.evaluate(table, target, model, folds, seed)
-            premiums[target], scores[target] = leak_audit.premium(table, target, model, found, seed)
-            checked += [
-                c.model_copy(update={"name": f"{target}: {c.name}"})
-                for c in leak_audit.checks(table, target, model, folds, seed)
-            ]
-            by, threshold = loso.fit_calibration(found.raw, table.high[target], table.unit)
-            estimators[target] = MODELS[model].make(seed).fit(table.x, table.high[target])
-            lowest, highest, cut = study.targets[target]
-            described[target] = {
-                "orientation": "high_is_1", "lowest": lowest, "highest": highest, "cut": cut,
-                "calibrator": by, "threshold": threshold,
-            }  # fmt: skip
+    for i, target in enumerate(targets):
+        said(0.6 + 0.4 * i / len(targets), f"leaving one subject out: {target}")
+        spec = Spec(study.name, target, "+".join(dataset.types), model, seed=seed)
+        found = experiment.run(dataset, spec)
+        evaluations[target], calibrations[target] = evaluated(dataset, spec, found)
+        premiums[target], scores[target] = leak_audit.premium(dataset, spec, found)
+        checked += [c.model_copy(update={"name": f"{target}: {c.name}"}) for c in leak_audit.checks(dataset, spec)]
+        rows, raw = out_of_fold(found)
+        with threadpool_limits(1):  # sums in one order: the same numbers every time
+            by, threshold = calibration.fit(raw, dataset.high(target)[rows], dataset.unit[rows])
+            whole = experiment.fit(dataset, spec, tasks.task(dataset, "binary", target), rows, rows[:0], {})
+        estimators[target] = whole.estimator
+        lowest, highest, cut = study.targets[target]
+        described[target] = {
+            "orientation": "high_is_1", "lowest": lowest, "highest": highest, "cut": cut,
+            "calibrator": by, "threshold": threshold,
+        }  # fmt: skip
     card = _rounded(
         {
             "name": name,
@@ -84,13 +84,13 @@ def train(
             "demonstration": study.simulated,
             "basis": study.basis,
             "targets": described,
-            "signals": _signals(study, types),
+            "signals": _signals(study, dataset.types),
             "pipeline": pipeline_dict(pipeline),
             "pipeline_hash": pipeline.hash,
             "feature_set": pipeline.features,
-            "features": list(table.features.columns),
+            "features": list(dataset.features.columns),
             "fitted": {"imputer": "model.skops", "scaler": "model.skops", "calibrator": "card", "threshold": "card"},
-            "training": _training(study, study_sha256, table, model, seed),
+            "training": _training(study, study_sha256, dataset, model, seed),
             "loso": evaluations,
             "calibration": calibrations,
             "leak_audit": LeakAudit(premium=premiums, scores=scores, checks=checked),
@@ -101,6 +101,49 @@ def train(
     )
     said(1.0, "done")
     return card, estimators
+
+
+def out_of_fold(results: Sequence[FoldResult]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows in order, and what each model said of those that it had not seen."""
+    rows = np.concatenate([r.test_rows for r in results])
+    order = np.argsort(rows, kind="stable")
+    return rows[order], np.concatenate([r.raw for r in results])[order]
+
+
+def evaluated(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> tuple[Evaluation, Calibration]:
+    """What the card says of one target: scores per trial beside chance, majority and dummy, and the calibration."""
+    at = experiment.level(dataset, spec, results, "trial")
+    each: dict[str, list[Any]] = {name: at.per_subject(*how) for name, how in metrics.SCORES.items()}
+    known = experiment.baselines(dataset, spec)
+    whole = {name: metrics.over_subjects(values) for name, values in each.items()}
+    flipped = {r.name: r.flipped for r in results}
+    bins = metrics.reliability(at.y, at.p)
+    rows, raw = out_of_fold(results)
+    evaluation = Evaluation(
+        split="loso",
+        balanced_accuracy=whole["balanced_accuracy"],
+        accuracy=whole["accuracy"],
+        roc_auc=whole["roc_auc"],
+        chance=metrics.chance(metrics.class_counts(at)),
+        majority=known["majority"]["balanced_accuracy"],
+        dummy=known["stratified"]["balanced_accuracy"],
+        majority_accuracy=known["majority"]["accuracy"]["value"],
+        subjects=[
+            SubjectScore(
+                subject=name, n_trials=int(np.sum(at.subject == name)), accuracy=each["accuracy"][i],
+                balanced_accuracy=each["balanced_accuracy"][i], roc_auc=each["roc_auc"][i], brier=each["brier"][i],
+                threshold=float(at.cut[at.subject == name][0]), flipped=flipped[name],
+            )
+            for i, name in enumerate(at.subjects)
+        ],
+    )  # fmt: skip
+    judged = Calibration(
+        ece=metrics.calibration_error(bins),
+        brier=metrics.brier(at.y, at.p),
+        spread=calibration.spread(raw, [r.calibrator for r in results], dataset.unit[rows]),
+        bins=bins,
+    )
+    return evaluation, judged
 
 
 def _rounded(content: dict[str, Any]) -> Card:
@@ -143,9 +186,9 @@ def _signals(study: Study, types: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _training(study: Study, sha256: str, table: WindowTable, model: str, seed: int) -> dict[str, Any]:
+def _training(study: Study, sha256: str, dataset: Dataset, model: str, seed: int) -> dict[str, Any]:
     return {
         "study": study.name, "licence": study.licence, "simulated": study.simulated, "sha256": sha256,
-        "n_subjects": len(table.subjects), "n_trials": int(table.unit.max()) + 1, "n_windows": len(table),
+        "n_subjects": len(dataset.subjects), "n_trials": int(dataset.unit.max()) + 1, "n_windows": len(dataset),
         "model": model, "seed": seed,
     }  # fmt: skip

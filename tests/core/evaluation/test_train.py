@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from core import features, simulate
 from core import pipeline as chain
-from core import simulate
 from core.errors import Conflict, NotFound, Refused
-from core.evaluation import leak_audit, loso, splits
-from core.evaluation.table import feature_names, window_table
+from core.evaluation import experiment, leak_audit
+from core.evaluation.dataset import prepare
+from core.evaluation.experiment import Spec
 from core.models import MODELS, Model, bundle
 from core.services import models, studies
 from core.settings import settings
@@ -69,14 +70,14 @@ def test_an_unknown_study_and_an_impossible_one_are_named(store):
         studies.simulate(store, "x", subjects=0, now=NOW)
 
 
-def test_the_table_holds_no_window_of_the_baseline_and_the_slim_columns_only(study):
-    table = window_table(study, Pipeline(), ("eeg", "ecg"))
-    assert table.onset_s.min() >= 20.0
-    assert len(table) == 20 * 5  # 12 s: windows of 4 s every 2 s
-    assert list(table.features.columns) == feature_names(("eeg", "ecg"))
-    assert len(table.features.columns) == 160 + 22
-    assert table.n_lost == 0
-    assert np.isfinite(table.features[feature_names(("eeg",))].to_numpy()).all()
+def test_the_dataset_holds_no_window_of_the_baseline_and_the_slim_columns_only(study):
+    found = prepare(study, Pipeline(), ("eeg", "ecg"))
+    assert found.onset_s.min() >= 20.0
+    assert len(found) == 20 * 5  # 12 s: windows of 4 s every 2 s
+    assert list(found.features.columns) == features.names(("eeg", "ecg"))
+    assert [len(found.columns[t]) for t in found.types] == [160, 22]
+    assert found.n_lost == 0
+    assert np.isfinite(found.features[list(found.columns["eeg"])].to_numpy()).all()
 
 
 def test_a_label_on_the_cut_is_low(study):
@@ -85,8 +86,8 @@ def test_a_label_on_the_cut_is_low(study):
         replace(t, labels={**labels, "arousal": np.nextafter(3.0, 4.0)}) for t in study.trials[:2]
     ))  # fmt: skip
     assert {cut for _, _, cut in study.targets.values()} == {3.0}
-    high = window_table(turned, Pipeline(), ("ecg",)).high
-    assert not high["valence"].any() and high["arousal"].all()
+    found = prepare(turned, Pipeline(), ("ecg",))
+    assert not found.high("valence").any() and found.high("arousal").all()
 
 
 def test_without_an_effect_the_study_sits_at_chance_while_random_windows_climb(store, monkeypatch):
@@ -99,12 +100,11 @@ def test_without_an_effect_the_study_sits_at_chance_while_random_windows_climb(s
         MODELS, "nearest", Model("Nearest", "features", lambda seed: on_features(KNeighborsClassifier(3)))
     )
     null = studies.simulate(store, "null", subjects=5, trials=6, trial_s=16, effect=0.0, inputs="eeg", now=NOW)
-    table = window_table(null, Pipeline(), ("eeg",))
-    folds = list(splits.loso(table.subject, 0))
+    found = prepare(null, Pipeline(), ("eeg",))
     honest, naive = [], []
     for target in null.targets:
-        found = loso.run(table.x, table.high[target], table.unit, "nearest", folds, 0)
-        premium, scores = leak_audit.premium(table, target, "nearest", found, 0)
+        spec = Spec("null", target, "eeg", "nearest")
+        premium, scores = leak_audit.premium(found, spec, experiment.run(found, spec))
         honest.append(scores["loso"])
         naive.append(scores["random_window"])
         assert premium.low > 0.25

@@ -1,0 +1,397 @@
+"""A study as windows, prepared by the same chain as a patient's recording, kept on disk and mapped into memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+
+from core.dsp import grid
+from core.dsp.montage import places
+from core.errors import Refused
+from core.settings import EPOC_14, NET_RATES
+from core.types import CHANNEL_TYPES, Grade, Pipeline, Recording, Signal, Study, Trial
+
+Progress = Callable[[float, str], None]
+# counts up when what is written under a cache's name changes
+LAYOUT = 1
+MANIFEST = "dataset.json"
+# ready features whose name does not begin with their channel type
+READY = {"rr": "rr", "hr": "rr", "skin": "eda"}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Usable windows of a study, one row each; a trial of ready features is one row.
+
+    ``features`` has shape (n, n_features), NaN for what could not be had; ``columns`` names those of each channel
+    type. ``signals`` maps a type to float32 (n, n_channels, n_times) at NET_RATES, NaN where a channel is bad, and
+    ``channels`` names them. ``labels`` has a value of each target for each row, NaN where none was given; ``targets``
+    are (lowest, highest, cut) and ``sides`` where High lies, as in ``Study``. ``onset_s`` is in seconds from the start
+    of the trial's recording. ``n_lost`` counts trials of which nothing was usable.
+    """
+
+    name: str
+    sha256: str
+    features: pd.DataFrame
+    subject: np.ndarray
+    trial: np.ndarray
+    stimulus: np.ndarray
+    onset_s: np.ndarray
+    labels: Mapping[str, np.ndarray]
+    targets: Mapping[str, tuple[float, float, float]]
+    columns: Mapping[str, tuple[str, ...]]
+    sides: Mapping[str, str] = field(default_factory=dict)
+    signals: Mapping[str, np.ndarray] = field(default_factory=dict)
+    channels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    pipeline_hash: str = ""
+    n_lost: int = 0
+    path: Path | None = None
+
+    def __len__(self) -> int:
+        return len(self.subject)
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Channel types that models may learn from, in the order of CHANNEL_TYPES."""
+        return ordered({*self.columns, *self.signals})
+
+    @cached_property
+    def unit(self) -> np.ndarray:
+        """Number of each row's trial, counted over the study in order of appearance, shape (n,)."""
+        return pd.factorize(pd.MultiIndex.from_arrays([self.subject, self.trial]))[0]
+
+    @property
+    def subjects(self) -> list[str]:
+        """Subjects in order of name."""
+        return sorted(set(self.subject))
+
+    def high(self, target: str) -> np.ndarray:
+        """Whether each row's label is High, shape (n,); False where none was given."""
+        x, cut = self.labels[target], self.targets[target][2]
+        return {">": x > cut, ">=": x >= cut, "<": x < cut, "<=": x <= cut}[self.sides.get(target, ">")]
+
+    def rows(self, target: str) -> np.ndarray:
+        """Indices of the rows whose label of a target, or of all targets joined by +, was given."""
+        known = [np.isfinite(self.labels[t]) for t in target.split("+")]
+        return np.flatnonzero(np.logical_and.reduce(known))
+
+    def names(self, types: Sequence[str]) -> list[str]:
+        """Feature columns of some channel types."""
+        return [name for t in types for name in self.columns.get(t, ())]
+
+    def x(self, rows: np.ndarray, types: Sequence[str]) -> pd.DataFrame:
+        """Features of some rows as float64, shape (n_rows, n_features)."""
+        names = self.names(types)
+        columns = self.features.columns.get_indexer(names)
+        # rows stay rows in memory: sums run in the same order wherever the table came from
+        x = np.ascontiguousarray(self.features.to_numpy(dtype=np.float64)[np.ix_(rows, columns)])
+        return pd.DataFrame(x, columns=names, copy=False)
+
+    def take(self, rows: np.ndarray) -> Dataset:
+        """Some rows in memory, without a place on disk."""
+        return replace(
+            self, features=self.features.iloc[rows].reset_index(drop=True), subject=self.subject[rows],
+            trial=self.trial[rows], stimulus=self.stimulus[rows], onset_s=self.onset_s[rows],
+            labels={t: v[rows] for t, v in self.labels.items()}, signals={t: v[rows] for t, v in self.signals.items()},
+            path=None,
+        )  # fmt: skip
+
+
+def ordered(types: Iterable[str]) -> tuple[str, ...]:
+    """Channel types in the order of CHANNEL_TYPES."""
+    known = set(types)
+    return tuple(t for t in CHANNEL_TYPES if t in known)
+
+
+# ------------------------------------------------------------------------------------------- what a study offers
+def ready_type(name: str) -> str | None:
+    """The channel type of a ready feature: what its name begins with, or None where that says nothing.
+
+    Examples
+    --------
+    >>> ready_type("face_joy_mean"), ready_type("skin_resistance_sd"), ready_type("age")
+    ('face', 'eda', None)
+    """
+    lead = name.split("_")[0].lower()
+    return lead if lead in CHANNEL_TYPES and lead != "misc" else READY.get(lead)
+
+
+def ready_columns(study: Study) -> dict[str, list[str]]:
+    """Ready features of a study by channel type; those whose name says none are never learned from."""
+    out: dict[str, list[str]] = {}
+    for name in dict.fromkeys(name for trial in study.trials for name in trial.features):
+        if type_ := ready_type(name):
+            out.setdefault(type_, []).append(name)
+    return out
+
+
+def inputs_of(study: Study) -> tuple[str, ...]:
+    """Channel types that a study can be evaluated on: those recorded, and those of ready features."""
+    return ordered({*study.inputs, *ready_columns(study)})
+
+
+def reduced(recording: Recording, wanted: Sequence[str] = EPOC_14) -> Recording:
+    """A recording whose EEG has only the wanted positions, where more were recorded and some of them are there.
+
+    A net of 128 or a cap of 32 becomes what a headset would have seen, so that studies can be compared and a model
+    of one serves recordings of another. Quality is judged on what is left.
+    """
+    eeg = recording.of_type("eeg")
+    placed = dict(zip(map(id, eeg), places([s.name for s in eeg]), strict=True))
+    if len(eeg) <= len(wanted) or not set(placed.values()) & set(wanted):
+        return recording
+    kept = (
+        replace(s, name=placed[id(s)]) if id(s) in placed else s
+        for s in recording.signals
+        if placed.get(id(s), wanted[0]) in wanted
+    )
+    return replace(recording, signals=tuple(kept))
+
+
+# ------------------------------------------------------------------------------------------- preparation
+def prepare(
+    study: Study,
+    pipeline: Pipeline,
+    types: Sequence[str],
+    *,
+    signals: bool = False,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Every trial of a study as ``core.pipeline`` prepares a session, once; then from the cache.
+
+    Windows of the baseline part and windows in which a needed signal is not usable are left out, and so is a trial
+    with a poor signal. A trial that lacks one target serves the others. Ready features of a trial are columns beside
+    those of its windows; where nothing wanted was recorded, the trial is one row.
+
+    Parameters
+    ----------
+    types
+        Channel types that every row must have.
+    signals
+        Keep the normalised windows too, for nets.
+    cache
+        Folder to keep the dataset in; None makes it in memory, for a while.
+
+    Raises
+    ------
+    Refused
+        E-INPUTS for types that the study does not have, E-STUDY-EMPTY where nothing was usable.
+    """
+    offered = inputs_of(study)
+    missing = [t for t in types if t not in offered]
+    if missing or not types:
+        what = f"the study has no {', '.join(missing) or 'such'} signals"
+        raise Refused("E-INPUTS", what, study.name, f"It has {'+'.join(offered) or 'none'}.")
+    plan = _Plan(study, pipeline, ordered(types), signals)
+    if cache is None:
+        with tempfile.TemporaryDirectory(prefix="affectline-dataset-") as temporary:
+            plan.write(Path(temporary), progress)
+            found = open(Path(temporary))
+            whole = {t: np.array(v) for t, v in found.signals.items()}
+            return replace(found, features=found.features.copy(), signals=whole, path=None)
+    place = cache / plan.key
+    if not (place / MANIFEST).is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache, prefix=".new-") as temporary:
+            new = Path(temporary) / "dataset"
+            new.mkdir()
+            plan.write(new, progress)
+            if not place.exists():
+                try:
+                    new.rename(place)
+                except OSError:  # another process was first: what it wrote is the same
+                    if not (place / MANIFEST).is_file():
+                        raise
+    return open(place)
+
+
+def open(path: Path) -> Dataset:
+    """A dataset as it lies on disk: features and signals are mapped into memory, not read."""
+    told = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    rows = pd.read_parquet(path / "rows.parquet")
+    names = [name for columns in told["columns"].values() for name in columns]
+    return Dataset(
+        name=told["name"], sha256=told["sha256"],
+        features=pd.DataFrame(np.load(path / "features.npy", mmap_mode="r"), columns=names, copy=False),
+        subject=rows.subject.to_numpy(dtype=str), trial=rows.trial.to_numpy(dtype=str),
+        stimulus=rows.stimulus.to_numpy(dtype=str), onset_s=rows.onset_s.to_numpy(),
+        labels={t: rows[f"label_{t}"].to_numpy() for t in told["targets"]},
+        targets={t: (low, high, cut) for t, (low, high, cut) in told["targets"].items()},
+        columns={t: tuple(c) for t, c in told["columns"].items()}, sides=told["sides"],
+        signals={t: np.load(path / f"signals_{t}.npy", mmap_mode="r") for t in told["channels"]},
+        channels={t: tuple(c) for t, c in told["channels"].items()},
+        pipeline_hash=told["pipeline_hash"], n_lost=told["n_lost"], path=path,
+    )  # fmt: skip
+
+
+class _Plan:
+    """What one dataset is made of, and its name in the cache."""
+
+    def __init__(self, study: Study, pipeline: Pipeline, types: tuple[str, ...], signals: bool):
+        self.study, self.pipeline, self.types, self.signals = study, pipeline, types, signals
+        from core import features
+
+        ready = ready_columns(study)
+        self.recorded = tuple(t for t in types if t in study.inputs and t not in ready)
+        named = {t: tuple(features.names((t,))) for t in self.recorded if t in features.FEATURES}
+        named |= {t: tuple(ready[t]) for t in types if t in ready}
+        self.columns = {t: named[t] for t in types if t in named}
+        self.channels: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def key(self) -> str:
+        """A hash over everything that the rows hang on."""
+        study = self.study
+        trials = [[t.subject, t.trial, dict(t.labels), dict(t.groups), t.path, dict(t.features)] for t in study.trials]
+        said = [
+            LAYOUT, _sha256(study), trials, {t: list(v) for t, v in study.targets.items()}, dict(study.high),
+            self.pipeline.hash, self.pipeline.line_hz, self.types, self.columns, self.signals,
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:24]
+
+    def write(self, folder: Path, progress: Progress | None) -> None:
+        """Go through the trials and leave the dataset in an empty folder."""
+        parts: list[np.ndarray] = []
+        rows: list[pd.DataFrame] = []
+        with ExitStack() as files:
+            out = _Growing(folder, files)
+            for i, trial in enumerate(self.study.trials):
+                if progress:
+                    progress(i / len(self.study.trials), f"windows of trial {i + 1} of {len(self.study.trials)}")
+                made = self._trial(trial, out)
+                if made is not None:
+                    onset_s, x = made
+                    parts.append(x)
+                    rows.append(self._rows(trial, onset_s))
+            out.finish()
+        if not rows:
+            raise Refused("E-STUDY-EMPTY", "no trial of the study has a usable window", self.study.name)
+        np.save(folder / "features.npy", np.concatenate(parts))
+        pd.concat(rows, ignore_index=True).to_parquet(folder / "rows.parquet")
+        told = {
+            "name": self.study.name, "sha256": _sha256(self.study), "pipeline_hash": self.pipeline.hash,
+            "targets": {t: list(v) for t, v in self.study.targets.items()}, "sides": dict(self.study.high),
+            "columns": self.columns, "channels": self.channels, "n_lost": len(self.study.trials) - len(rows),
+        }  # fmt: skip
+        (folder / MANIFEST).write_text(json.dumps(told, indent=1), encoding="utf-8")
+
+    def _rows(self, trial: Trial, onset_s: np.ndarray) -> pd.DataFrame:
+        labels = {f"label_{t}": float(trial.labels.get(t, np.nan)) for t in self.study.targets}
+        who = {"subject": trial.subject, "trial": trial.trial, "stimulus": trial.groups.get("stimulus", trial.trial)}
+        return pd.DataFrame({**who, "onset_s": onset_s, **labels})
+
+    def _trial(self, trial: Trial, out: _Growing) -> tuple[np.ndarray, np.ndarray] | None:
+        """Onsets (n,) and features (n, n_features) of a trial, or None where nothing of it can be used."""
+        ready = [trial.features.get(name, np.nan) for name in self._ready_names]
+        if not self.recorded:
+            return (np.zeros(1), np.array([ready], dtype=np.float64)) if np.isfinite(ready).any() else None
+        if not trial.path:
+            return None
+        from core import pipeline as chain
+        from core.preprocess import NoBaseline
+        from core.studies import folder
+
+        recording = reduced(folder.recording(trial))
+        if not set(self.recorded) <= set(recording.types):
+            return None
+        try:
+            prepared = chain.features_of(recording, self.pipeline, self.recorded)
+        except NoBaseline:
+            return None
+        keep = prepared.usable(self.recorded) & ~chain.in_baseline(recording, prepared.windows)
+        if prepared.quality.grade(self.recorded) is Grade.POOR or not keep.any():
+            return None
+        onset_s = prepared.windows.onset_s[keep]
+        if self.signals:
+            for type_ in self.recorded:
+                found = prepared.scaled.of_type(type_)
+                names = self.channels.setdefault(type_, _wanted(type_, [s.name for s in found]))
+                out.append(type_, net_windows(found, names, onset_s, self.pipeline.window_s, NET_RATES[type_]))
+        table = prepared.table.loc[keep]
+        whole = table.assign(**dict(zip(self._ready_names, ready, strict=True))) if ready else table
+        return onset_s, whole[[n for c in self.columns.values() for n in c]].to_numpy(dtype=np.float64)
+
+    @property
+    def _ready_names(self) -> list[str]:
+        return [name for t, c in self.columns.items() if t not in self.recorded for name in c]
+
+
+def _sha256(study: Study) -> str:
+    """The study's own hash over labels and recordings, as its manifest on disk says it; "" where it lies nowhere."""
+    place = next((Path(t.path).parent for t in study.trials if t.path), None)
+    if place is None or not (place / "study.json").is_file():
+        return ""
+    return json.loads((place / "study.json").read_text(encoding="utf-8"))["sha256"]
+
+
+def _wanted(type_: str, names: list[str]) -> tuple[str, ...]:
+    """The channels kept of a type: the headset's positions where one is there, else those of the first trial."""
+    return EPOC_14 if type_ == "eeg" and set(places(names)) & set(EPOC_14) else tuple(dict.fromkeys(names))
+
+
+def net_windows(
+    signals: Sequence[Signal], names: Sequence[str], onset_s: np.ndarray, window_s: float, rate: int
+) -> np.ndarray:
+    """Windows of some channels at one rate, float32 (n_windows, n_channels, n_times); NaN where a channel is not there.
+
+    A signal of another rate is resampled as a whole (polyphase), its gaps at zero, which is its mean.
+    """
+    from scipy.signal import resample_poly
+
+    n = grid.n_samples(rate, window_s)
+    out = np.full((len(onset_s), len(names), n), np.nan, dtype=np.float32)
+    by_name = dict(zip(reversed(places([s.name for s in signals])), reversed(signals), strict=True))
+    for column, name in enumerate(names):
+        signal = by_name.get(name)
+        if signal is None or not np.isfinite(signal.data).any():
+            continue
+        if signal.sfreq != rate:
+            ratio = Fraction(rate / signal.sfreq).limit_denominator(1000)
+            data = resample_poly(np.nan_to_num(signal.data.astype(np.float64)), ratio.numerator, ratio.denominator)
+            signal = replace(signal, sfreq=float(rate), data=data)
+        start, covered = grid.starts(signal, onset_s, window_s)
+        out[covered, column] = grid.cut(signal.data, start[covered], n)
+    return out
+
+
+class _Growing:
+    """Arrays on disk that grow by rows, one file per channel type, each ending as ``signals_<type>.npy``."""
+
+    def __init__(self, folder: Path, files: ExitStack):
+        self.folder, self.files = folder, files
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.streams: dict[str, BinaryIO] = {}
+
+    def append(self, type_: str, x: np.ndarray) -> None:
+        """Add rows."""
+        if type_ not in self.streams:
+            stream = (self.folder / f"signals_{type_}.npy").open("w+b")
+            self.streams[type_] = self.files.enter_context(stream)
+            self.shapes[type_] = (0, *x.shape[1:])
+            self._head(type_)
+        n, *rest = self.shapes[type_]
+        self.shapes[type_] = (n + len(x), *rest)
+        self.streams[type_].write(np.ascontiguousarray(x, dtype=np.float32).tobytes())
+
+    def _head(self, type_: str) -> None:
+        """The file's head; NumPy pads it so that it keeps its length while the first axis grows."""
+        said = {"descr": "<f4", "fortran_order": False, "shape": self.shapes[type_]}
+        np.lib.format.write_array_header_1_0(self.streams[type_], said)
+
+    def finish(self) -> None:
+        """Write the heads again, with the number of rows there are."""
+        for type_, stream in self.streams.items():
+            stream.seek(0)
+            self._head(type_)

@@ -1,0 +1,482 @@
+"""One experiment: study x target x inputs x model x fusion x split x seed. Folds in, out-of-fold predictions out.
+
+``run_fold`` is a function of its arguments alone: the same numbers in any process, in any order. Whatever is fitted
+(imputer, scaler, model, selection, calibrator, threshold, flip) sees training and validation rows only.
+
+    dataset -> folds(dataset, spec) -> run_fold(dataset, spec, i) for each -> summarise(dataset, spec, results)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.errors import NotFound, Refused
+from core.evaluation import calibration, metrics, splits, tasks
+from core.evaluation import dataset as datasets
+from core.evaluation.dataset import Dataset
+from core.evaluation.resampling import OVERSAMPLING, repeated, synthetic
+from core.evaluation.smoothing import SMOOTHING, smoothed
+from core.evaluation.splits import Fold
+from core.evaluation.tasks import Task
+from core.models import MODELS
+from core.models.bundle import Calibrator, calibrated
+
+KEY = ("study", "target", "inputs", "model", "fusion", "split", "seed")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What an experiment is. The first seven are its key; the rest is ``config``, with its own hash.
+
+    ``target``: one, or two joined by + (valence, then arousal) for the task ``quadrant``. ``task``: ``binary`` (High
+    or not), ``quadrant``, ``nine`` (rounded rating, a class each), ``continuous`` (the rating).
+    ``oversample``: "", ``random`` or ``smote``, of training rows only. ``smoothing``: "", ``majority``,
+    ``two_state`` or ``causal``. ``flip``: may turn the decision round where validation says so. ``aggregate``: how a
+    trial's value comes from its windows, ``mean`` or ``median``. ``options`` go to the model; ``choices`` are sets of
+    options among which ``nested_loso`` selects.
+    """
+
+    study: str
+    target: str
+    inputs: str
+    model: str
+    fusion: str = "early"
+    split: str = "loso"
+    seed: int = 0
+    task: str = "binary"
+    oversample: str = ""
+    smoothing: str = ""
+    flip: bool = False
+    aggregate: str = "mean"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    choices: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Channel types of ``inputs``."""
+        return tuple(self.inputs.split("+"))
+
+    @property
+    def key(self) -> tuple[str | int, ...]:
+        """The seven."""
+        return tuple(getattr(self, name) for name in KEY)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Everything beside the key, in plain values."""
+        return {k: v for k, v in self.as_dict().items() if k not in KEY}
+
+    @property
+    def config_hash(self) -> str:
+        """SHA-256 of ``config`` as canonical JSON, first 16 hex digits."""
+        text = json.dumps(self.config, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> Spec:
+        """What ``as_dict`` gave; anything absent has its default."""
+        known = {f.name for f in fields(cls)}
+        plain = {k: v for k, v in said.items() if k in known}
+        return cls(**{**plain, "choices": tuple(plain.get("choices", ()))})
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What one fold predicted of rows that its model had not seen.
+
+    ``test_rows`` are rows of the dataset, shape (n,); ``raw`` is the model's own probability of High (n,), of each
+    class (n, n_classes), or the value (n,) for the task ``continuous``; ``p`` is that after smoothing, flip and
+    calibration. ``history`` is a row per epoch of a net; ``selected`` the options chosen by the inner folds.
+    """
+
+    index: int
+    name: str
+    test_rows: np.ndarray
+    raw: np.ndarray
+    p: np.ndarray
+    threshold: float
+    flipped: bool
+    calibrator: Calibrator
+    history: tuple[Mapping[str, Any], ...]
+    seconds: float
+    selected: Mapping[str, Any]
+
+
+# options that ``nested_loso`` selects among where the experiment names none
+CHOICES: dict[str, tuple[dict[str, Any], ...]] = {
+    "logistic": ({"strength": 0.0003}, {"strength": 0.003}, {"strength": 0.03}),
+}
+FUSIONS = ("early", "intermediate", "late")
+AGGREGATES = ("mean", "median")
+
+
+def check(dataset: Dataset, spec: Spec) -> None:
+    """Refuse what the doors or the dataset do not have, before any work."""
+    for what, name, known in (
+        ("model", spec.model, MODELS),
+        ("split", spec.split, splits.SPLITS),
+        ("fusion", spec.fusion, FUSIONS),
+        ("oversample", spec.oversample, ("", *OVERSAMPLING)),
+        ("smoothing", spec.smoothing, ("", *SMOOTHING)),
+        ("aggregate", spec.aggregate, AGGREGATES),
+    ):
+        if name not in known:
+            offered = ", ".join(n for n in known if n)
+            raise NotFound(f"E-{what.upper()}-KIND", f"there is no {what} {name}", what, f"Use one of {offered}.")
+    model = MODELS[spec.model]
+    there = dataset.columns if model.takes != "signals" else dataset.signals
+    fits = [t for t in dataset.types if t in there and (not model.inputs or t in model.inputs)]
+    usable = fits if model.calibrate else list(dataset.types)  # what knows nothing needs nothing
+    missing = [t for t in spec.types if t not in usable]
+    if missing:
+        what = f"{model.title} cannot use {', '.join(missing)} of this study"
+        raise Refused("E-INPUTS", what, dataset.name, f"Use {'+'.join(usable) or 'another model'}.")
+    if spec.oversample == "smote" and model.takes != "features":
+        raise Refused("E-OVERSAMPLE", f"{model.title} takes no table that rows could be made for", spec.oversample)
+    if spec.task != "binary" and (spec.smoothing or spec.flip):
+        raise Refused("E-TASK", "smoothing and flipping are for the task binary", spec.task, "Leave them off.")
+    if len(dataset.rows(spec.target)) == 0:
+        raise Refused("E-LABELS", f"no trial has a label of {spec.target}", dataset.name)
+    tasks.task(dataset, spec.task, spec.target)
+
+
+def folds(dataset: Dataset, spec: Spec) -> list[Fold]:
+    """The folds of an experiment, in rows of the dataset; the same for the same data, split and seed.
+
+    They follow from subjects, trials and the seed: from no label but whether there is one.
+    """
+    rows = dataset.rows(spec.target)
+
+    def placed(fold: Fold) -> Fold:
+        inner = tuple(map(placed, fold.inner))
+        return Fold(fold.name, rows[fold.train], rows[fold.validation], rows[fold.test], inner)
+
+    return [placed(f) for f in splits.SPLITS[spec.split](dataset.subject[rows], dataset.unit[rows], spec.seed)]
+
+
+def run_fold(dataset: Dataset, spec: Spec, fold_index: int) -> FoldResult:
+    """Fit on one fold and predict what it left out, with one thread."""
+    import scipy.linalg  # noqa: F401  its threads are limited only once it is loaded
+    import sklearn.linear_model  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    check(dataset, spec)
+    fold = folds(dataset, spec)[fold_index]
+    with threadpool_limits(1):
+        return _run(dataset, spec, tasks.task(dataset, spec.task, spec.target), fold, fold_index)
+
+
+def fold_task(path: str | Path, spec: Spec, fold_index: int) -> FoldResult:
+    """``run_fold`` for another process: the dataset is opened there by its path, and its rows mapped, not copied."""
+    return run_fold(_opened(str(path)), spec, fold_index)
+
+
+def run(dataset: Dataset, spec: Spec) -> list[FoldResult]:
+    """All folds in turn, in this process."""
+    return [run_fold(dataset, spec, i) for i in range(len(folds(dataset, spec)))]
+
+
+@lru_cache(maxsize=2)
+def _opened(path: str) -> Dataset:
+    return datasets.open(Path(path))
+
+
+def _run(dataset: Dataset, spec: Spec, task: Task, fold: Fold, index: int) -> FoldResult:
+    started = time.perf_counter()
+    selected = select(dataset, spec, task, fold)
+    fitted = fit(dataset, spec, task, fold.train, fold.validation, selected)
+    raw, seen = (fitted.predict(dataset, rows) for rows in (fold.test, fold.validation))
+    unit = np.arange(len(dataset)) if spec.split == "random_window" else dataset.unit
+    after = (smoothed(r, unit[rows], dataset.onset_s[rows], spec.smoothing)
+             for r, rows in ((raw, fold.test), (seen, fold.validation)))  # fmt: skip
+    p, by, cut, flipped = _decide(spec, task, fold, unit, *after)
+    return FoldResult(
+        index, fold.name, fold.test, raw, p, cut, flipped, by, fitted.history, time.perf_counter() - started, selected
+    )
+
+
+def _decide(
+    spec: Spec, task: Task, fold: Fold, unit: np.ndarray, p: np.ndarray, seen: np.ndarray
+) -> tuple[np.ndarray, Calibrator, float, bool]:
+    """What validation teaches: flip, calibrator and threshold, applied to the test rows."""
+    rows = fold.validation
+    flipped = False
+    if not MODELS[spec.model].calibrate or not len(rows):
+        return p, calibration.PLAIN, 0.5, flipped
+    if task.value is not None:
+        by = calibration.fit_line(seen, task.value[rows], unit[rows])
+        return by.intercept + by.slope * p, by, 0.5, flipped
+    if not task.binary:
+        by = calibration.fit_classes(seen, task.code[rows], unit[rows])
+        return calibration.calibrated_classes(p, by.slope), by, 0.5, flipped
+    y = task.y[rows]
+    if not calibration.enough(y, unit[rows]):
+        return p, calibration.PLAIN, 0.5, flipped
+    if spec.flip:
+        first = np.unique(unit[rows], return_index=True)[1]
+        area = metrics.roc_auc(y[first], metrics.trial_values(seen, unit[rows]))
+        flipped = area is not None and area < 0.5
+        p, seen = (1 - p, 1 - seen) if flipped else (p, seen)
+    by, cut = calibration.fit(seen, y, unit[rows])
+    return calibrated(p, by), by, cut, flipped
+
+
+# ------------------------------------------------------------------------------------------- fitting
+@dataclass(frozen=True)
+class Fitted:
+    """An estimator and what it sees of a dataset."""
+
+    estimator: Any
+    types: tuple[str, ...]
+    takes: str
+    task: Task
+
+    @property
+    def history(self) -> tuple[Mapping[str, Any], ...]:
+        """A row per epoch of a net."""
+        return tuple(getattr(self.estimator, "history_", ()))
+
+    def predict(self, dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+        """Probability of High (n,), of each class (n, n_classes), or the value (n,); zero for a class never seen."""
+        p = np.zeros((len(rows), len(self.task.classes)))
+        if len(rows):
+            x, back = seen_by(dataset, rows, self.types, self.takes)
+            found = np.asarray(self.estimator.predict_proba(x), dtype=np.float64)
+            p[:, np.searchsorted(self.task.classes, self.estimator.classes_)] = found[back]
+        if self.task.value is not None:
+            return p @ self.task.classes
+        return p[:, 1] if self.task.binary else p
+
+
+def fit(
+    dataset: Dataset, spec: Spec, task: Task, train: np.ndarray, validation: np.ndarray, options: Mapping[str, Any]
+) -> Fitted:
+    """Fit the model of an experiment to some rows; validation rows only tell a net when to stop.
+
+    Where training has one class only, that class is the prediction.
+    """
+    from core.models.fusion import fused
+
+    several = len(np.unique(task.y[train])) > 1
+    takes = MODELS[spec.model].takes if several else "features"
+    if several:
+        named = {**spec.options, **options}
+        estimator = fused(spec.model, spec.types, spec.fusion, spec.seed, _places(dataset, spec.types), **named)  # type: ignore[arg-type]
+    else:
+        estimator = MODELS["majority"].make(spec.seed)
+    rows = repeated(train, task.y[train], spec.seed) if spec.oversample == "random" else train
+    x, back = seen_by(dataset, rows, spec.types, takes)
+    first = np.unique(back, return_index=True)[1]
+    y, who = task.y[rows][first], dataset.subject[rows][first]
+    if spec.oversample == "smote" and several:
+        x, y, who = synthetic(x, y, who, spec.seed)
+    watched = None
+    if len(validation):
+        v, v_back = seen_by(dataset, validation, spec.types, takes)
+        watched = (v, task.y[validation][np.unique(v_back, return_index=True)[1]])
+    return Fitted(estimator.fit(x, y, groups=who, validation=watched), spec.types, takes, task)
+
+
+def _places(dataset: Dataset, types: Sequence[str]) -> dict[str, list[int]]:
+    """Positions of each type's columns among those of all ``types``."""
+    ends = np.cumsum([0] + [len(dataset.columns.get(t, ())) for t in types])
+    return {t: list(range(a, b)) for t, a, b in zip(types, ends, ends[1:], strict=False)}
+
+
+def seen_by(dataset: Dataset, rows: np.ndarray, types: Sequence[str], takes: str) -> tuple[Any, np.ndarray]:
+    """What an estimator is given of some rows, and which of its rows each of them is, shape (n,)."""
+    if takes == "features":
+        x = dataset.x(rows, types)
+        return (x if x.shape[1] else x.assign(nothing=0.0)), np.arange(len(rows))
+    from skorch.helper import SliceDict
+
+    if takes == "signals":
+        return SliceDict(**{t: np.asarray(dataset.signals[t][rows]) for t in types}), np.arange(len(rows))
+    table = dataset.x(rows, types).to_numpy()
+    trials, back = np.unique(dataset.unit[rows], return_inverse=True)
+    longest = int(np.bincount(dataset.unit).max())
+    sequence = np.full((len(trials), longest, table.shape[1]), np.nan, dtype=np.float32)
+    mask = np.zeros((len(trials), longest), dtype=bool)
+    order = np.lexsort((dataset.onset_s[rows], back))
+    place = np.empty(len(rows), dtype=int)
+    place[order] = np.arange(len(rows)) - np.searchsorted(back[order], back[order])
+    # a row that was drawn twice is one window of its trial, not two
+    place = np.minimum(place, longest - 1)
+    sequence[back, place], mask[back, place] = table, True
+    return SliceDict(sequence=sequence, mask=mask), back
+
+
+def select(dataset: Dataset, spec: Spec, task: Task, fold: Fold) -> dict[str, Any]:
+    """The options that score best on the inner folds, the first among equals; none without inner folds.
+
+    An option's score is the mean over the inner folds' subjects of the trial-level AUC (binary), balanced accuracy
+    (classes) or negative error (value).
+    """
+    choices = spec.choices or CHOICES.get(spec.model, ())
+    if not fold.inner or len(choices) < 2:
+        return dict(choices[0]) if fold.inner and choices else {}
+    merits = []
+    for options in choices:
+        scores: list[float] = []
+        for inner in fold.inner:
+            fitted = fit(dataset, spec, task, inner.train, inner.validation, options)
+            scores += _merit(dataset, task, inner.test, fitted.predict(dataset, inner.test))
+        merits.append(float(np.mean(scores)) if scores else 0.0)
+    return dict(choices[int(np.argmax(merits))])
+
+
+def _merit(dataset: Dataset, task: Task, rows: np.ndarray, p: np.ndarray) -> list[float]:
+    out = []
+    for name in sorted(set(dataset.subject[rows])):
+        own = dataset.subject[rows] == name
+        unit = dataset.unit[rows][own]
+        first = rows[own][np.unique(unit, return_index=True)[1]]
+        value = metrics.trial_values(p[own], unit)
+        if task.value is not None:
+            out.append(-metrics.rmse(task.value[first], value))
+        elif task.binary:
+            area = metrics.roc_auc(task.y[first], value)
+            out += [] if area is None else [area]
+        else:
+            out.append(metrics.balanced_accuracy(task.code[first], value.argmax(axis=1)))
+    return out
+
+
+# ------------------------------------------------------------------------------------------- scores
+def level(dataset: Dataset, spec: Spec, results: Sequence[FoldResult], of: str) -> metrics.Level:
+    """What was predicted, a row per ``window`` or per ``trial``; a trial's cut is the median of its windows'."""
+    task = tasks.task(dataset, spec.task, spec.target)
+    rows = np.concatenate([r.test_rows for r in results])
+    p = np.concatenate([r.p for r in results])
+    fold = np.concatenate([np.full(len(r.test_rows), r.index) for r in results])
+    cut = np.concatenate([np.full(len(r.test_rows), r.threshold) for r in results])
+    order = np.argsort(rows, kind="stable")
+    rows, p, fold, cut = rows[order], p[order], fold[order], cut[order]
+    if of == "trial":
+        unit = dataset.unit[rows]
+        first = np.unique(unit, return_index=True)[1]
+        p, cut = metrics.trial_values(p, unit, spec.aggregate), metrics.trial_values(cut, unit, "median")
+        rows, fold = rows[first], fold[first]
+    where = (dataset.subject[rows], dataset.unit[rows], fold)
+    if task.value is not None:
+        return metrics.Level(*where, task.value[rows], p, p, cut, 0)
+    predicted = (p > cut).astype(int) if task.binary else p.argmax(axis=1)
+    return metrics.Level(*where, task.code[rows], p, predicted, cut, len(task.classes))
+
+
+def summarise(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> dict[str, Any]:
+    """The object that ``evaluate --json`` prints (design 6), without the experiment's id; also of some folds only."""
+    by_trial, by_window = (level(dataset, spec, results, of) for of in ("trial", "window"))
+    return {
+        **dict(zip(KEY, spec.key, strict=True)),
+        "n_subjects": len(by_trial.subjects),
+        "n_trials": len(by_trial),
+        "n_windows": len(by_window),
+        "trial": scores(dataset, spec, results, by_trial, by_trial),
+        "window": scores(dataset, spec, results, by_window, by_trial),
+        "folds": [_fold(dataset, spec, r) for r in results],
+    }
+
+
+def scores(
+    dataset: Dataset, spec: Spec, results: Sequence[FoldResult], at: metrics.Level, by_trial: metrics.Level
+) -> dict[str, Any]:
+    """Scores at one level: means over subjects with their 95 % subject bootstrap.
+
+    The range of chance is that of trials at both levels: windows of a trial stand or fall together.
+    """
+    named = metrics.SCORES if at.n_classes else metrics.VALUE_SCORES
+    found = {name: metrics.over_subjects(at.per_subject(*how)).model_dump() for name, how in named.items()}
+    if not at.n_classes:
+        return found
+    return {
+        **found,
+        "ece": metrics.ece(at).model_dump(),
+        "chance": metrics.chance(metrics.class_counts(by_trial)).model_dump(),
+        "majority_accuracy": _majority_accuracy(dataset, spec, results, at),
+        "confusion": metrics.confusion(at.y, at.predicted, at.n_classes),
+    }
+
+
+def _majority_accuracy(dataset: Dataset, spec: Spec, results: Sequence[FoldResult], at: metrics.Level) -> float:
+    """Mean over subjects of the accuracy of always naming the commonest class of the fold's training windows."""
+    code = tasks.task(dataset, spec.task, spec.target).code
+    planned = folds(dataset, spec)
+    commonest = {r.index: int(np.bincount(code[planned[r.index].train]).argmax()) for r in results}
+    right = at.y == np.array([commonest[f] for f in at.fold])
+    return float(np.mean([right[at.subject == name].mean() for name in at.subjects]))
+
+
+def _fold(dataset: Dataset, spec: Spec, result: FoldResult) -> dict[str, Any]:
+    at = level(dataset, spec, [result], "trial")
+    said = {"subject": result.name, "n_trials": len(at)}
+    if not at.n_classes:
+        return {**said, "ccc": metrics.ccc(at.y, at.p), "rmse": metrics.rmse(at.y, at.p)}
+    return {
+        **said,
+        "accuracy": metrics.accuracy(at.y, at.predicted),
+        "balanced_accuracy": metrics.balanced_accuracy(at.y, at.predicted),
+        "threshold": result.threshold,
+        "flipped": result.flipped,
+        "confusion": metrics.confusion(at.y, at.predicted, at.n_classes),
+    }
+
+
+def baselines(dataset: Dataset, spec: Spec) -> dict[str, dict[str, Any]]:
+    """Scores per trial of the models that know nothing, on the same folds."""
+    found = {}
+    for name in ("majority", "stratified"):
+        own = replace(spec, model=name, fusion="early", options={}, choices=(), smoothing="", oversample="", flip=False)
+        results = run(dataset, own)
+        at = level(dataset, own, results, "trial")
+        found[name] = scores(dataset, own, results, at, at)
+    return found
+
+
+def details(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> dict[str, Any]:
+    """What a page shows beside ``summarise``, of trials.
+
+    ``baselines`` (majority, stratified), ``permutation_p`` per score, ``worst_quarter``, ``per_subject`` scores,
+    ``classes``, ``flipped`` folds; of binary tasks ``reliability``, ``coverage_risk`` and ``conformal`` too.
+    """
+    at = level(dataset, spec, results, "trial")
+    main = "balanced_accuracy" if at.n_classes else "ccc"
+    named = metrics.SCORES if at.n_classes else metrics.VALUE_SCORES
+    each = {name: at.per_subject(*how) for name, how in named.items()}
+    tested = (main, "roc_auc") if at.n_classes == 2 else (main,)
+    said = {
+        "classes": list(tasks.task(dataset, spec.task, spec.target).names),
+        "baselines": baselines(dataset, spec),
+        "permutation_p": {name: metrics.permutation_p(at, name) for name in tested},
+        "worst_quarter": {name: metrics.worst_quarter(each[name]).model_dump() for name in tested},
+        "per_subject": [
+            {
+                "subject": s,
+                "n_trials": int(np.sum(at.subject == s)),
+                **{name: values[i] for name, values in each.items()},
+            }
+            for i, s in enumerate(at.subjects)
+        ],
+        "n_flipped": sum(r.flipped for r in results),
+    }
+    if at.n_classes != 2:
+        return said
+    return {
+        **said,
+        "reliability": [b.model_dump() for b in metrics.reliability(at.y, at.p)],
+        "coverage_risk": calibration.coverage_risk(at.y > 0, at.p, at.cut),
+        "conformal": calibration.conformal_check(at.subject, at.y > 0, at.p, seed=spec.seed),
+    }

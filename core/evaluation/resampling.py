@@ -1,0 +1,48 @@
+"""More rows of rare classes, of training rows only: a test row is never drawn, changed or added."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+OVERSAMPLING = ("random", "smote")
+NEIGHBOURS = 5
+
+
+def repeated(rows: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
+    """Training rows with rows of rarer classes drawn again until all classes are as common, in order.
+
+    Examples
+    --------
+    >>> repeated(np.array([3, 5, 8]), np.array([1, 1, 0]), 0)
+    array([3, 5, 8, 8])
+    """
+    from imblearn.over_sampling import RandomOverSampler
+
+    if len(np.unique(y)) < 2:
+        return rows
+    return np.sort(RandomOverSampler(random_state=seed).fit_resample(rows[:, None], y)[0][:, 0])
+
+
+def synthetic(
+    x: pd.DataFrame, y: np.ndarray, groups: np.ndarray, seed: int
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """SMOTE: rows of rarer classes made between neighbours; NaN is the training median there.
+
+    Distances are between columns scaled to unit SD. A made row belongs to the group ``synthetic``.
+    """
+    from imblearn.over_sampling import SMOTE
+    from sklearn.impute import SimpleImputer
+    from sklearn.preprocessing import StandardScaler
+
+    counts = np.unique(y, return_counts=True)[1]
+    rarest = int(counts.min())
+    if rarest < 2 or rarest == counts.max():
+        return x, y, groups
+    full = SimpleImputer(strategy="median", keep_empty_features=True).fit_transform(x.to_numpy())
+    scaler = StandardScaler().fit(full)
+    smote = SMOTE(random_state=seed, k_neighbors=min(NEIGHBOURS, rarest - 1))
+    wide, labels = smote.fit_resample(scaler.transform(full), y)
+    made = pd.DataFrame(scaler.inverse_transform(wide[len(x) :]), columns=x.columns)
+    who = np.concatenate([groups.astype(object), np.full(len(made), "synthetic")]).astype(str)
+    return pd.concat([x, made], ignore_index=True), labels, who
