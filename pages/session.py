@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.ui import charts, components, formats, nav, state, wording
+from app.ui import charts, components, formats, marking, nav, state, viewer, wording
 from core.errors import AffectlineError, NotFound
-from core.services import insights, patients, sessions
-from core.services.sessions import SessionDetail, SessionRow, WindowSeries
+from core.services import insights, marks, patients, sessions
+from core.services.marks import Marks
+from core.services.sessions import Made, SessionDetail, SessionRow, WindowSeries
 from core.settings import MEASURE_UNITS, PREDICTIONS
 
-PAGE_LENGTHS = (5, 10, 15, 20, 30, 60)
 TABS = ("Overview", "Signals", "Windows", "Provenance")
-FEW_CHANNELS = 8
-# marks of a page that are listed below it
-MAX_MARKS = 12
-GAINS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 def session_of_url(store) -> SessionDetail:
@@ -144,6 +138,10 @@ def overview_tab(detail: SessionDetail) -> None:
             st.text(f"{names}: {formats.reason(reason).removeprefix('not computed: ')}")
     if not row.measures:
         components.empty("No measure is stored for this session.")
+    for type_, (channel, beats) in detail.beats.items():
+        found = f"{beats.found:,} found, {beats.corrected:,} corrected, {beats.left_out:,} left out"
+        text = f"{wording.BEAT_NAMES[type_]}: {found} ({formats.visible(channel, 32)})."
+        st.caption(formats.in_label(text, 200), help=wording.BEATS_MEAN)
 
     if detail.warnings:
         st.markdown("##### Warnings")
@@ -188,172 +186,13 @@ def overview_tab(detail: SessionDetail) -> None:
 # --- signals
 
 
-@st.fragment
-def viewer(detail: SessionDetail, series: WindowSeries | None) -> None:
-    """The strip of the whole recording over one page of signals; turns pages without touching the rest."""
-    store = state.store()
-    session = detail.row.session
-    total = max(detail.duration_s, 0.001)
-    page_s = state.number_param(state.PAGE_S, 10)
-    page_s = min(PAGE_LENGTHS, key=lambda p: abs(p - page_s))
-    last = max(0.0, float(np.floor(max(total - page_s, 0.0) / page_s) * page_s)) if total > page_s else 0.0
-    if total > page_s and total - last > page_s:
-        last += page_s
-    t0 = min(state.number_param(state.T0, 0.0), max(total - 0.5, 0.0))
-
-    names = [s["name"] for s in detail.signals]
-    analysed = [s["name"] for s in detail.signals if s.get("type") != "misc"]
-    # a few channels that are not analysed are shown too, such as the heart rate that a wrist band works out itself
-    default = names if len(names) <= FEW_CHANNELS else analysed or names[:4]
-    with st.container(horizontal=True, vertical_alignment="center", key="viewer-bar"):
-        move_to = None
-        if st.button("Start", shortcut="Home", key="v_home", disabled=t0 <= 0):
-            move_to = 0.0
-        if st.button("Back", shortcut="Left", key="v_back", disabled=t0 <= 0):
-            move_to = t0 - page_s
-        if st.button("¼ back", shortcut="Shift+Left", key="v_qback", disabled=t0 <= 0):
-            move_to = t0 - page_s / 4
-        if st.button("¼ on", shortcut="Shift+Right", key="v_qnext", disabled=t0 + page_s >= total):
-            move_to = t0 + page_s / 4
-        if st.button("Next", shortcut="Right", key="v_next", disabled=t0 + page_s >= total):
-            move_to = t0 + page_s
-        if st.button("End", shortcut="End", key="v_end", disabled=t0 >= last):
-            move_to = last
-        length = st.selectbox(
-            "Page length",
-            PAGE_LENGTHS,
-            index=PAGE_LENGTHS.index(page_s),
-            format_func="{} s".format,
-            key="v_page",
-            width=90,
-            label_visibility="collapsed",
-        )
-        gain_i = st.session_state.get("v_gain", GAINS.index(1.0))
-        if st.button("Larger", shortcut="Up", key="v_up", disabled=gain_i >= len(GAINS) - 1):
-            gain_i += 1
-        if st.button("Smaller", shortcut="Down", key="v_down", disabled=gain_i <= 0):
-            gain_i -= 1
-        st.session_state["v_gain"] = gain_i
-        if st.button("Filter", shortcut="O", key="v_filter", help="Signals as recorded, or as the analysis filters."):
-            st.session_state["v_filtered"] = not st.session_state.get("v_filtered", False)
-        if st.button("Polarity", shortcut="P", key="v_polarity", disabled="eeg" not in detail.types):
-            st.session_state["v_negative_up"] = not st.session_state.get("v_negative_up", True)
-        with st.popover("Channels"):
-            chosen = st.multiselect(
-                "Channels shown", names, default=default, format_func=formats.visible, key="v_channels"
-            )
-    if length != page_s:
-        page_s = length
-    if move_to is not None:
-        t0 = float(np.clip(move_to, 0.0, max(total - 0.5, 0.0)))
-    filtered = st.session_state.get("v_filtered", False)
-    negative_up = st.session_state.get("v_negative_up", True)
-
-    envelope = sessions.overview(store, session) if series is None else None
-    # the strip's choice stays in its state, so only a new one is a jump
-    key = f"strip-{session}"
-    strip_state = st.session_state.get(key)
-    points = strip_state.selection.points if strip_state else []
-    jump = round(float(points[0]["x"]), 3) if points else None
-    if jump is not None and jump != st.session_state.get("v_jump"):
-        t0 = float(np.clip(np.floor(jump / page_s) * page_s, 0.0, max(total - 0.5, 0.0)))
-    st.session_state["v_jump"] = jump
-    state.set_param(state.T0, f"{t0:g}")
-    state.set_param(state.PAGE_S, f"{page_s:g}")
-
-    strip, _ = charts.overview(total, series, envelope, detail.annotations, t0=t0, page_s=page_s)
-    st.caption(
-        f"Whole recording, {formats.seconds(total)}. Choose a place on the bar to jump there; orange is not usable. "
-        f"The frame is the page shown."
-    )
-    st.plotly_chart(
-        strip,
-        key=key,
-        on_select="rerun",
-        selection_mode="points",
-        config=components.PLOT_CONFIG | {"displayModeBar": False},
-        alt=f"Strip of the whole recording of {session}, with the page from {formats.clock(t0)}",
-    )
-    if not chosen:
-        components.empty("No channel is chosen. Choose some under Channels.")
-        return
-    page = sessions.signals(store, session, t0=t0, page_s=page_s, names=chosen, filtered=filtered)
-    settings = detail.pipeline or {}
-    how = "as recorded" if not filtered else f"filtered for display: {filter_words(settings)}"
-    st.markdown(f"##### {formats.clock(t0)} to {formats.clock(min(t0 + page_s, total))} of {formats.clock(total)}")
-    beats = " Triangles on the ECG: beats found." if len(page.beats_s) else ""
-    st.caption(f"{formats.counted(len(page.rows), 'channel')}, {how}. Shaded orange: not usable.{beats}")
-    st.plotly_chart(
-        charts.signals(page, negative_up=negative_up, gain=GAINS[gain_i]),
-        key="signal-page",
-        config=components.PLOT_CONFIG | {"displayModeBar": False},
-        alt=f"{len(page.rows)} channels of {session} from {t0:g} s to {t0 + page_s:g} s",
-    )
-    marks = [a for a in page.annotations if a.onset_s <= t0 + page_s and a.onset_s + a.duration_s >= t0]
-    if marks:
-        said = ", ".join(f"{formats.clock(a.onset_s)} {formats.visible(a.description, 32)}" for a in marks[:MAX_MARKS])
-        more = f" and {len(marks) - MAX_MARKS} more" if len(marks) > MAX_MARKS else ""
-        st.caption(formats.in_label(f"Marks on this page: {said}{more}.", 900))
-    with st.container(horizontal=True, key="tools-signals", vertical_alignment="center"):
-        with st.popover("How computed", type="tertiary"):
-            st.markdown(
-                "Each channel keeps its own rate and is drawn from the stored recording. Pages of more than 2,000 "
-                "samples a channel are drawn as the minimum and maximum of each pixel, so no spike is lost. Stacked "
-                "channels are drawn around their median; the bar at the right edge gives the scale. Display filters "
-                "are never applied to stored data."
-            )
-        components.export_button(
-            lambda: page_table(page.rows),
-            kind="signals",
-            subject=session,
-            key="signals",
-            filters={"t0": t0, "page_s": page_s, "filtered": filtered},
-        )
-    absent = [
-        wording.CHANNEL_TYPES[t] for t in ("eeg", "ecg", "eda", "ppg", "resp", "temp", "acc") if t not in detail.types
-    ]
-    if absent:
-        st.caption(f"Not recorded: {', '.join(absent)}.")
-
-
-def filter_words(pipeline: dict) -> str:
-    """The display filter in words, from the stored settings."""
-    eeg, ecg = pipeline.get("eeg_band"), pipeline.get("ecg_band")
-    parts = []
-    if eeg:
-        parts.append(f"EEG {eeg[0]:g}-{eeg[1]:g} Hz")
-    if ecg:
-        parts.append(f"ECG {ecg[0]:g}-{ecg[1]:g} Hz")
-    if pipeline.get("line_hz"):
-        parts.append(f"mains {pipeline['line_hz']:g} Hz out")
-    return ", ".join(parts) or "the filters of the analysis"
-
-
-def page_table(rows: Sequence[dict]) -> pd.DataFrame:
-    """The drawn points of a page in long form."""
-    parts = [
-        pd.DataFrame(
-            {
-                "channel": r["name"],
-                "type": r["type"],
-                "unit": r["unit"] or "no unit",
-                "time_s": r["x0"] + r["dx"] * np.arange(len(r["y"])),
-                "value": np.asarray(r["y"], dtype=float),
-            }
-        ).dropna()
-        for r in rows
-    ]
-    columns = ["channel", "type", "unit", "time_s", "value"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-
-
-def signals_tab(detail: SessionDetail, series: WindowSeries | None) -> None:
+def signals_tab(detail: SessionDetail, series: WindowSeries | None, found: Marks) -> None:
     """The viewer, or why there is no signal."""
     if detail.row.imported:
         components.empty("**No signals.** These values were measured elsewhere and imported without a recording.")
         return
     try:
-        viewer(detail, series)
+        viewer.viewer(detail, series, found)
     except AffectlineError as error:
         components.show_error(error)
         st.caption("The stored results of this session are still shown under Overview and Windows.")
@@ -437,6 +276,30 @@ def value_words(name: str, value) -> str:
     return formats.visible(value, 120)
 
 
+def analyses_table(detail: SessionDetail) -> pd.DataFrame:
+    """Every analysis that was made of a session, newest first, with how the files were read for it."""
+    titles = sessions.repairs()
+
+    def read(made: Made) -> str:
+        if made.reading is None:
+            return "not known"
+        said = components.reading_words(made.reading.as_dict(), titles)
+        return "; ".join(f"{line['What']}: {line['Value']}" for line in said) or "as the files are"
+
+    return pd.DataFrame(
+        [
+            {
+                "Made": formats.when(made.at, state.zone()),
+                "Model": made.model,
+                "Status": wording.STATUS_SHORT.get(made.status, made.status),
+                "In force": "yes" if made.newest else "no",
+                "Read": read(made),
+            }
+            for made in reversed(detail.made)
+        ]
+    )
+
+
 def provenance_tab(detail: SessionDetail) -> None:
     """Files, settings and versions behind the numbers."""
     row = detail.row
@@ -444,7 +307,6 @@ def provenance_tab(detail: SessionDetail) -> None:
         "session": row.session,
         "started": formats.when(row.started_at, state.zone()),
         "status": wording.STATUS.get(row.status, row.status),
-        "analyses": list(detail.analyses),
         "recording": detail.recording_state,
         "moved_from": detail.moved_from or "never moved",
     }
@@ -452,6 +314,7 @@ def provenance_tab(detail: SessionDetail) -> None:
     read = components.reading_words(provenance.pop("read_with", None) or {}, sessions.repairs())
     for title, frame, key in (
         ("Session", pairs(session), "p-session"),
+        ("Analyses", analyses_table(detail), "p-analyses"),
         ("Files and versions", pairs(provenance), "p-provenance"),
         ("How the files were read", pd.DataFrame(read), "p-reading"),
         ("Settings of the chain", pairs(dict(detail.pipeline)), "p-pipeline"),
@@ -493,6 +356,9 @@ with components.page("session"):
     if row.model is not None and row.model != components.newest_model(history):
         components.model_note(row.model, key="session")
 
+    found = marks.of_session(store, row.session)
+    marking.ended()
+    marking.line(detail, found)
     tabs = st.tabs(list(TABS), key=state.TAB, bind="query-params")
     series = None
     if tabs[1].open or tabs[2].open:
@@ -501,7 +367,7 @@ with components.page("session"):
         tabs,
         (
             lambda: overview_tab(detail),
-            lambda: signals_tab(detail, series),
+            lambda: signals_tab(detail, series, found),
             lambda: windows_tab(detail, series),
             lambda: provenance_tab(detail),
         ),

@@ -286,6 +286,9 @@ def reading_words(reading: Mapping[str, Any], titles: Mapping[str, str]) -> list
         found.append((f"Repair of {of}", ", ".join(titles.get(r, r) for r in names)))
     if reading.get("bad"):
         found.append(("Channels left out by a person", ", ".join(formats.visible(n) for n in reading["bad"])))
+    for onset, length, text in reading.get("marks") or ():
+        at = f"{formats.clock(onset)} for {length:g} s"
+        found.append((f"Stretch marked {formats.visible(text, 32)}", at))
     if reading.get("ocular"):
         parts = ", ".join(str(c) for c in reading["ocular"])
         found.append(("Components of the eyes taken out", "those that follow the EOG" if parts == "auto" else parts))

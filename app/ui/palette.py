@@ -33,6 +33,8 @@ SYMBOLS = {
 }
 WORDS = {"above": "▲ above", "within": "● within", "below": "▼ below", "not computed": "✕ not computed"}
 LOW_QUALITY = "-open"
+# counted, corrected, left out
+BEATS = ("triangle-down", "diamond-open", "x-thin-open")
 
 
 def measure(name: str, position: int = 0) -> str:

@@ -14,11 +14,13 @@ from core.storage.store import Store
 # --- query parameters: every view is a URL
 PATIENT, SESSION, RANGE, TAB = "patient", "session", "range", "tab"
 T0, PAGE_S = "t0", "page_s"
-INSIGHT, DRAFT, JOB = "insight", "draft", "job"
+INSIGHT, DRAFT, JOB, ARCHIVE = "insight", "draft", "job", "archive"
 PRESET, STEP, VISIT = "preset", "step", "visit"
 
 # --- keys of session_state: conveniences of one tab only, lost on refresh without harm
 LAST_DECIDED = "last_decided_insight"
+LAST_MARK = "last_mark"
+RECOMPUTE = "recompute_job"
 SHOWN_STATES = "shown_insight_states"
 FLASH = "flash"
 UPLOAD_ROUND = "upload_round"

@@ -45,8 +45,30 @@ FLAGS: Mapping[str, str] = {
     "rate": "heart rate outside 30-220 /min",
     "microvolts": "may be in µV",
     "low": "no contact",
+    "silent": "hardly changes",
+    "no_breaths": "no breaths in places",
+    "warm_up": "warming up",
+    "lost": "face lost",
+    "marked": "marked as bad by a person",
     "range": "outside the plausible range",
 }
+
+# what becomes of a beat: symbol and word, in the order of core.dsp.beats.kinds
+BEATS: tuple[tuple[str, str], ...] = (("▼", "counted"), ("◇", "corrected"), ("✕", "left out"))
+BEATS_MEAN = (
+    "Corrected: an interval beside the beat is more than 20 % off its neighbours, so rate and variability go without "
+    "it and the spectrum of the rhythm bridges it. Left out: the beat lies where the signal cannot be used, or makes "
+    "an interval outside 300-2000 ms."
+)
+BEAT_NAMES: Mapping[str, str] = {"ecg": "Beats", "ppg": "Pulses"}
+
+MARKS_MEAN = "The signals stay as they are and stay visible; the numbers change with the next recompute."
+EYES_MEAN = (
+    "Independent component analysis (FastICA, up to 20 components, fitted on 1-40 Hz) splits the EEG into parts. A "
+    "part that follows the EOG (or, where there is none, the frontal channels) with |r| of at least 0.3 is taken for "
+    "the eyes; at most two are proposed. Taking one out takes a little of the brain's own signal at the front with it, "
+    "so look at both lines first."
+)
 
 GRADES: Mapping[str, str] = {
     "good": "Good: can be used",
@@ -139,7 +161,28 @@ EXPORT_KINDS: Mapping[str, str] = {
     "windows": "Windows: a row for each window and target",
     "insights": "Insights, with what was decided",
     "results": "Results of experiments",
+    "session": "A recording as EDF+, with its annotations",
 }
+
+CORPORA: Mapping[str, str] = {
+    "manifest": "Manifest: a CSV with a row a trial",
+    "bids": "BIDS folder (DENS, EmoEEG-MC, your own)",
+    "dreamer": "DREAMER (.mat)",
+    "deap": "DEAP, preprocessed (.dat)",
+    "deap-bdf": "DEAP, original recordings (.bdf)",
+    "amigos": "AMIGOS (.mat)",
+    "s3": "Tables of bands, face, eyes and events",
+    "etri": "Table of 88 cardiac features",
+    "freihaut": "Freihaut: stress, valence and arousal",
+    "stress-predict": "Stress-Predict: wrist band, stress and rest",
+    "quiroz": "Quiroz: walking, induced mood",
+}
+PRIVATE_WORDS: Mapping[str, str] = {
+    "drop": "Drop: it is not taken",
+    "pseudonym": "Pseudonym: each value becomes S01, S02 ...",
+    "keep": "Keep: I looked, and it names nobody",
+}
+SIDES: Mapping[str, str] = {">": "above", ">=": "from", "<": "below", "<=": "up to"}
 
 INDEX_MEANS = (
     "Valence, arousal and dominance are an index of 0-1: the model's probability that the rating lies above its cut. "

@@ -106,11 +106,11 @@ def _reading(found: Sequence[Mark], applied: Reading) -> Reading:
     known = {m.channel for m in found if m.kind == BAD}
     bad = {*(set(applied.bad) - known), *(m.channel for m in found if m.kind == BAD and m.stands)}
     notes = [n for m in found if m.stands and m.counts and (n := m.annotation) is not None]
-    return replace(
-        applied,
-        bad=tuple(sorted(bad)),
-        marks=tuple(sorted({(n.onset_s, n.duration_s, n.description) for n in notes})),
-    )
+    spans = tuple(sorted({(n.onset_s, n.duration_s, n.description) for n in notes}))
+    changed = bad != set(applied.bad) or set(spans) != set(applied.marks)
+    # numbers of components mean others when channels or stretches change
+    ocular = ("auto",) if changed and applied.ocular else applied.ocular
+    return replace(applied, bad=tuple(sorted(bad)), marks=spans, ocular=ocular)
 
 
 def mark_bad(store: Store, session: str, channel: str, *, now: datetime) -> Mark:

@@ -85,7 +85,7 @@ class Made:
 class SessionDetail:
     """All that is stored of a session: its row, quality, provenance, and the analyses made of it.
 
-    ``beats`` are the beats or pulses of each channel that has some, by its name and type.
+    ``beats`` are the beats (ecg) and pulses (ppg) with the name of the channel they were found in.
     """
 
     row: SessionRow
@@ -102,7 +102,7 @@ class SessionDetail:
     moved_from: str | None
     recording_state: str
     made: tuple[Made, ...]
-    beats: Mapping[tuple[str, str], BeatCount]
+    beats: Mapping[str, tuple[str, BeatCount]]
 
 
 @dataclass(frozen=True)
@@ -226,9 +226,11 @@ def get(store: Store, session: str) -> SessionDetail:
             )
             for a in analyses
         ),
-        beats={(c["name"], c["type"]): BeatCount(**c["beats"]) for c in quality.channels if c.get("beats")}
-        if quality
-        else {},
+        beats={
+            t: (c["name"], BeatCount(**c["beats"]))
+            for t in ("ecg", "ppg")
+            if quality and (c := stored.heard(quality.channels, t)) and c.get("beats")
+        },
     )  # fmt: skip
 
 

@@ -308,22 +308,16 @@ def decimate(x: np.ndarray, max_points: int) -> tuple[np.ndarray, float]:
 
 def _beats(about: _About, folder: Path, type_: str, t0: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
     """Beats (ecg) or pulses (ppg) on a page, in s on the recording's clock, and what becomes of each."""
-    heard = _heard(about, type_)
+    heard = stored.heard(about.channels, type_)
     if heard is None or about.quality is None:
         return np.empty(0), np.empty(0, dtype=int)
     from core.dsp import beats, grid
 
-    found = _found(about, folder, type_, heard)
+    found = _found(about, folder, type_, heard["name"])
     usable = stored.unpack(about.quality.usable)[[t["type"] for t in about.quality.types].index(type_)]
     trusted = grid.inside(found, stored.unpack(about.quality.onset_s), about.quality.duration_s, usable)
     page = (found >= t0) & (found < stop)
     return found[page], beats.kinds(found, trusted)[page]
-
-
-def _heard(about: _About, type_: str) -> str | None:
-    """The channel whose beats are shown: of those not left out the one with the fewest flags, as in the analysis."""
-    kept = [c for c in about.channels if c["type"] == type_ and not c["bad"]]
-    return min(kept, key=lambda c: len(c["flags"]))["name"] if kept else None
 
 
 def _found(about: _About, folder: Path, type_: str, name: str) -> np.ndarray:

@@ -120,6 +120,12 @@ def types_json(quality: Quality) -> list[Json]:
     ]
 
 
+def heard(channels: Sequence[Mapping[str, Any]], type_: str) -> Mapping[str, Any] | None:
+    """The channel whose beats (ecg) or pulses (ppg) count: of those not left out that with the fewest flags."""
+    kept = [c for c in channels if c["type"] == type_ and not c["bad"]]
+    return min(kept, key=lambda c: len(c["flags"]), default=None)
+
+
 def quality_json(quality: Quality, recording: Recording, types: Iterable[str] | None = None) -> Json:
     """``quality`` of the contract: grade, usable_share and a row per channel.
 

@@ -17,6 +17,8 @@ STACKED_PX = {"eeg": 30, "eog": 34, "emg": 34, "ecg": 78}
 OWN_PX = 92
 GAP_PX = 26
 BINS = 200
+# a grey line behind a stacked channel ends where it leaves its lane by so many rows
+LANES = 1.0
 MAX_SHAPES = 200
 # an axis is never stretched to less than this, so that noise does not look like a change (ux 10.4)
 # what stands before a name where several lines share an axis; in the order of palette.DASHES
@@ -26,11 +28,15 @@ LETTER = 0.0085
 SMALLEST_SPAN = {"temp": 1.0, "eda": 0.2, "acc": 0.1}
 
 
-def signals(page: SignalPage, *, negative_up: bool = True, gain: float = 1.0) -> go.Figure:
+def signals(
+    page: SignalPage, *, negative_up: bool = True, gain: float = 1.0, behind: SignalPage | None = None
+) -> go.Figure:
     """One page: EEG-like types stacked with a scale bar, the others on an axis in their unit.
 
-    ``gain`` enlarges the stacked types. Hover is off: a page has many points.
+    ``gain`` enlarges the stacked types; ``behind`` is the same page in another state, drawn in grey behind them. Hover
+    is off: a page has many points.
     """
+    grey = {(r["name"], r["type"]): r for r in behind.rows} if behind else {}
     groups = {t: [r for r in page.rows if r["type"] == t] for t in CHANNEL_TYPES}
     lanes: list[tuple[str, list[dict], int]] = []
     for type_, rows in groups.items():
@@ -57,7 +63,7 @@ def signals(page: SignalPage, *, negative_up: bool = True, gain: float = 1.0) ->
             "tickfont": {"size": 11},
         }
         if type_ in STACKED_PX:
-            layout |= _stacked(figure, axis, y, type_, rows, page, negative_up and type_ == "eeg", gain)
+            layout |= _stacked(figure, axis, y, type_, rows, page, negative_up and type_ == "eeg", gain, grey)
         else:
             layout |= _own_axis(figure, axis, y, type_, rows, page)
         figure.layout[axis.replace("y", "yaxis")] = layout
@@ -109,7 +115,7 @@ def spacing(rows: Sequence[dict]) -> float:
     return nice(float(np.median(swings)) * 0.9) if swings else 1.0
 
 
-def _stacked(figure, axis, top, type_, rows, page, negative_up, gain) -> dict:
+def _stacked(figure, axis, top, type_, rows, page, negative_up, gain, grey) -> dict:
     """Channels below each other, each around its median; one row height is the scale bar."""
     step = nice(spacing(rows) / gain)
     n = len(rows)
@@ -117,7 +123,13 @@ def _stacked(figure, axis, top, type_, rows, page, negative_up, gain) -> dict:
     sign = -1.0 if negative_up else 1.0
     for i, row in enumerate(rows):
         y = np.asarray(row["y"], dtype=np.float64)
-        centre = float(np.nanmedian(y)) if np.isfinite(y).any() else 0.0
+        centre = _middle(y)
+        if (row["name"], type_) in grey:
+            was = grey[row["name"], type_]
+            z = np.asarray(was["y"], dtype=np.float64)
+            z = sign * (z - _middle(z)) / step
+            # what leaves its lane would hide the others
+            figure.add_trace(_line(was, np.where(np.abs(z) <= LANES, z, np.nan) - i, axis, palette.FAINT))
         colour = palette.INK if row.get("bad") else palette.CATEGORIES[0 if type_ != "ecg" else 1]
         dash = {"dash": "dot"} if row.get("bad") else {}
         figure.add_trace(_line(row, sign * (y - centre) / step - i, axis, colour, **dash))
@@ -135,19 +147,8 @@ def _stacked(figure, axis, top, type_, rows, page, negative_up, gain) -> dict:
         text=f"{step:g} {unit}", xref="paper", x=1.014, xanchor="left", yref=axis, y=0, yanchor="middle",
         showarrow=False, font={"size": 11, "color": palette.INK},
     )  # fmt: skip
-    if type_ == "ecg" and len(page.beats_s):
-        beats = np.asarray(page.beats_s, dtype=np.float64)
-        figure.add_trace(
-            go.Scatter(
-                x=beats,
-                y=np.full(len(beats), 0.68),
-                mode="markers",
-                marker={"symbol": "triangle-down", "size": 7, "color": palette.INK},
-                hoverinfo="skip",
-                xaxis="x",
-                yaxis=axis,
-            )
-        )
+    if type_ == "ecg":
+        _ticks(figure, axis, page.beats_s, page.beat_kinds, 0.68)
     names = [formats.in_figure(r["name"], 12) + (" ✕" if r.get("bad") else "") for r in rows]
     return {
         "range": [-n + 0.3, 0.8],
@@ -155,6 +156,33 @@ def _stacked(figure, axis, top, type_, rows, page, negative_up, gain) -> dict:
         "ticktext": names,
         "showgrid": False,
     }
+
+
+def _middle(y: np.ndarray) -> float:
+    return float(np.nanmedian(y)) if np.isfinite(y).any() else 0.0
+
+
+def _ticks(figure, axis, at: np.ndarray, kinds: np.ndarray, y: float) -> None:
+    """Beats or pulses by what becomes of them: a symbol each, for colour alone says nothing."""
+    for kind, symbol in enumerate(palette.BEATS):
+        chosen = np.asarray(at, dtype=np.float64)[np.asarray(kinds) == kind]
+        if len(chosen):
+            figure.add_trace(
+                go.Scatter(
+                    x=chosen,
+                    y=np.full(len(chosen), y),
+                    mode="markers",
+                    marker={
+                        "symbol": symbol,
+                        "size": 7 if kind == 0 else 9,
+                        "color": palette.INK,
+                        "line": {"width": 1.6, "color": palette.INK},
+                    },
+                    hoverinfo="skip",
+                    xaxis="x",
+                    yaxis=axis,
+                )
+            )
 
 
 def _own_axis(figure, axis, top, type_, rows, page) -> dict:
@@ -185,6 +213,9 @@ def _own_axis(figure, axis, top, type_, rows, page) -> dict:
     low, high = float(finite.min()), float(finite.max())
     span = max(high - low, SMALLEST_SPAN.get(type_, 0.0), abs(high) * 1e-6, 1e-9)
     centre = (low + high) / 2
+    if rows[0]["type"] == "ppg":
+        _ticks(figure, axis, page.pulses_s, page.pulse_kinds, centre + 0.66 * span)
+        return layout | {"range": [centre - 0.58 * span, centre + 0.76 * span]}
     return layout | {"range": [centre - 0.58 * span, centre + 0.58 * span]}
 
 
