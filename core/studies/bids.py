@@ -9,23 +9,28 @@ that is found out by the recording's duration, or by times longer than a day.
 from __future__ import annotations
 
 import contextlib
+import gzip
+import io
 import itertools
 import json
 import math
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from core.errors import Refused
-from core.readers.base import Options, visible
+from core.readers import channels
+from core.readers.base import MAX_UNPACKED_BYTES, Options, refuse, visible
 from core.studies import listing
 from core.studies.apart import Files
 from core.studies.folder import Planned, Source
-from core.types import CHANNEL_TYPES, InputFile, LeftOut, Recording
+from core.types import CHANNEL_TYPES, InputFile, LeftOut, Notice, Recording, Signal
 
 SIGNALS = (".set", ".edf", ".bdf", ".vhdr", ".fif")
 PARTNERS = {".set": (".fdt",), ".vhdr": (".eeg", ".vmrk", ".dat")}
@@ -53,6 +58,7 @@ _DENS_BREAKS = {"puse", "rsrt", "stop", "boundary"}
 _EMO = ("joy", "inspiration", "tenderness", "sadness", "fear", "disgust", "arousal", "valence", "familiarity", "liking")
 _EMO_SCALE = (0.0, 7.0, 3.5)
 _EMO_HALF, _EMO_ALL = 21, 42
+_PHYSIO = ("SamplingFrequency", "StartTime", "Columns")
 
 
 @dataclass
@@ -399,9 +405,7 @@ def _emoeeg(
 ) -> None:
     """Ten ratings a trial; where a trial lies is marked in the EDF files, read with them."""
     found.targets |= dict.fromkeys(_EMO, _EMO_SCALE)
-    note = "PPG and GSR (physio.tsv.gz) were not taken: nothing ties their clock to that of the EEG."
-    if note not in found.notes and any(f.name.endswith("_physio.json") for f in files):
-        found.notes.append(note)
+    physio = _physio(root, subject, files, found)
     readme = next((p for p in (root / "README.md", root / "README") if p.is_file()), None)
     text = readme.read_text(encoding="utf-8", errors="replace") if readme else ""
     number = re.sub(r"\D", "", subject)
@@ -431,7 +435,8 @@ def _emoeeg(
         for t, *_ in rows:
             found.lost(subject, f"{t:02d}", refused)
         return
-    read = Files("core.studies.bids:marked", inputs, {"trials": there, "codes": _codes(text, number)})
+    job = {"trials": there, "codes": _codes(text, number), "physio": physio}
+    read = Files("core.studies.bids:marked", inputs, job)
     for t, labels, more in rows:
         found.trials.append(Planned(subject, f"{t:02d}", labels, more, read.reader(t)))
 
@@ -457,7 +462,7 @@ def marked(files: list[InputFile], job: Mapping[str, Any]) -> Iterator[tuple[int
     """Entry of the child: one or two runs, whose annotations number the trials or the kinds of trial."""
     from core.readers import session
 
-    runs = [session.read([f], Options()) for f in files]
+    runs = [_with_physio(session.read([f], Options()), job["physio"]) for f in files]
     marks: list[tuple[int, float, int]] = []
     for i, recording in enumerate(runs):
         for mark in recording.annotations:
@@ -472,6 +477,66 @@ def marked(files: list[InputFile], job: Mapping[str, Any]) -> Iterator[tuple[int
         run, onset, end = where[trial]
         span = listing.Span(trial, onset, end - onset if end is not None else None)
         yield trial, listing.cut(runs[run], span, files[run].name)
+
+
+def _physio(root: Path, subject: str, files: list[Path], found: _Found) -> list[tuple[str, dict[str, Any]]]:
+    """Recordings of the body beside the EEG (physio.tsv.gz) that are there, each with its sidecar."""
+    said = sorted(f for f in files if f.name.endswith("_physio.json"))
+    there = []
+    for f in said:
+        data = f.with_name(f.name.removesuffix(".json") + ".tsv.gz")
+        if data.is_file() and not is_pointer(data):
+            there.append((str(data), {k: v for k, v in sidecar(data, root, "physio").items() if k in _PHYSIO}))
+    notes = []
+    if there:
+        notes.append(
+            "PPG and GSR (physio.tsv.gz) lie on the clock of the EEG by their unix times; whole hours between the two "
+            "were taken for time zones."
+        )
+    if len(there) < len(said):
+        notes.append(f"Some PPG and GSR (physio.tsv.gz) are not there or were not downloaded. {HOW_TO_GET}")
+    found.notes += [n for n in notes if n not in found.notes]
+    return there
+
+
+def _with_physio(eeg: Recording, physio: list[tuple[str, dict[str, Any]]]) -> Recording:
+    """The EEG with the signals beside it; what is damaged of them is said, and the EEG stays."""
+    for path, said in physio:
+        try:
+            eeg = replace(eeg, signals=(*eeg.signals, *_slow(eeg, path, said)))
+        except Refused as refused:
+            eeg = replace(eeg, notices=(*eeg.notices, Notice("W-PHYSIO", refused.text)))
+    return eeg
+
+
+def _slow(eeg: Recording, path: str, said: Mapping[str, Any]) -> tuple[Signal, ...]:
+    """The columns of a physio.tsv.gz that are a signal of the body, on the clock of the EEG; none without a clock.
+
+    BIDS counts ``StartTime`` from the start of the EEG; EmoEEG-MC gives it in unix time, and its EDF the local time.
+    """
+    file = InputFile(Path(path).name, path)
+    try:
+        sfreq, onset_s, columns = float(said["SamplingFrequency"]), float(said["StartTime"]), list(said["Columns"])
+        with gzip.open(path) as stream:
+            body = stream.read(MAX_UNPACKED_BYTES + 1)
+        if len(body) > MAX_UNPACKED_BYTES:
+            raise refuse("E-SIZE", file, f"it holds more than {MAX_UNPACKED_BYTES // 10**6} MB.", "Split it.")
+        table = pd.read_csv(io.BytesIO(body), sep="\t", header=None, names=columns, na_values=["n/a"], dtype=str)
+    except (LookupError, TypeError, ValueError, OSError, EOFError, zlib.error) as broken:
+        raise refuse("E-PHYSIO", file, "it, or the JSON beside it, is damaged.", "Download it again.") from broken
+    if abs(onset_s) > _DAY_S:
+        if eeg.started_at is None:
+            return ()
+        onset_s -= eeg.started_at.timestamp()
+        onset_s -= 3600 * round(onset_s / 3600)
+    x = table.apply(pd.to_numeric, errors="coerce")
+    if list(table.iloc[0]) == columns:
+        x = x.iloc[1:]
+    raw = [
+        channels.Raw(c, None, x[c].to_numpy(dtype=np.float32), sfreq, onset_s)
+        for c in columns if channels.type_of(c) != "misc"
+    ]  # fmt: skip
+    return channels.typed(raw, Options(), [], file)
 
 
 def _where(

@@ -1,7 +1,9 @@
 """The two real BIDS studies come in by their own sidecars, with simulated signals at the paths of theirs."""
 
+import gzip
 import json
 import shutil
+from datetime import datetime
 
 import edfio
 import numpy as np
@@ -120,7 +122,14 @@ def test_names_in_participants_tsv_block_until_mapped(dens):
 # --- EmoEEG-MC
 
 
-def write_edf(path, marks, seconds, sfreq=1200):
+def write_physio(place, subject, kind, column):
+    """PPG or GSR as EmoEEG-MC has them: a column of values, one of clock times, without a heading."""
+    body = "\n".join(f"{v:.4f}\t2023-08-20 14:42:31" for v in column)
+    with gzip.open(place / f"sub-{subject}_task-emotion_recording-{kind}_physio.tsv.gz", "wt") as out:
+        out.write(body + "\n")
+
+
+def write_edf(path, marks, seconds, sfreq=1200, started=None):
     clock = np.tile(np.arange(sfreq) / sfreq, seconds) + np.repeat(np.arange(seconds), sfreq)
     signals = [
         edfio.EdfSignal(clock, sfreq, label="EEG Fp1", physical_dimension="uV", physical_range=(0, 1000)),
@@ -128,7 +137,10 @@ def write_edf(path, marks, seconds, sfreq=1200):
                         physical_range=(-1, 1)),
     ]  # fmt: skip
     notes = [edfio.EdfAnnotation(onset, None, text) for onset, text in marks]
-    edfio.Edf(signals, annotations=notes).write(path)
+    more = {}
+    if started:
+        more = {"recording": edfio.Recording(startdate=started.date()), "starttime": started.time()}
+    edfio.Edf(signals, annotations=notes, **more).write(path)
 
 
 def test_emoeeg_comes_in_by_the_marks_of_its_edf_in_one_run_or_two(shared_data, tmp_path):
@@ -144,10 +156,15 @@ def test_emoeeg_comes_in_by_the_marks_of_its_edf_in_one_run_or_two(shared_data, 
     def eeg(subject, run=""):
         return out / f"sub-{subject}" / "eeg" / f"sub-{subject}_task-emotion{run}_eeg.edf"
 
-    write_edf(eeg("02"), marks(32, 33, 31, 21, 21), 425)
+    # the GSR began 30 s after the EEG, by unix time; the EDF says the time of day in China
+    write_edf(eeg("02"), marks(32, 33, 31, 21, 21), 425, started=datetime(2023, 8, 20, 14, 42, 1))
+    write_physio(eeg("02").parent, "02", "GSR", np.arange(400 * 40) / 40000 + 1)
+    write_physio(eeg("02").parent, "02", "PPG", np.sin(np.arange(400 * 20) / 3))
+    (eeg("01").parent / "sub-01_task-emotion_recording-GSR_physio.tsv.gz").write_text("/annex/objects/MD5E-s1.gz\n")
     write_edf(eeg("07", "_run-01"), marks(50, 51, 49, 21, 0), 215)
     write_edf(eeg("07", "_run-02"), marks(50, 51, 49, 0, 21), 215)
     write_edf(eeg("55"), marks(29, 30, 28, 18, 18), 365)
+    (eeg("07").parent / "sub-07_task-emotion_recording-PPG_physio.tsv.gz").write_bytes(b"\x1f\x8bhalf")
     write_edf(eeg("58"), marks(25, 26, 24, 20, 21), 415)  # two marks of imagery too many: 18 trials
     study = folder.write(tmp_path / "out", "emo", bids.source(out, {}))
     count = {s: sum(t.subject == f"sub-{s}" for t in study.trials) for s in ("01", "02", "07", "55", "58")}
@@ -167,7 +184,17 @@ def test_emoeeg_comes_in_by_the_marks_of_its_edf_in_one_run_or_two(shared_data, 
     assert abs(folder.recording(by["sub-07", "23"]).signals[0].data[0] - 10) < 0.02
     # the first video trial of a subject who lacks imagery trials 19-21 is number 22
     assert abs(folder.recording(by["sub-55", "22"]).signals[0].data[0] - 180) < 0.02
-    assert any("PPG and GSR" in note for note in study.notes)
+    slow = {s.name: s for s in folder.recording(by["sub-02", "22"]).signals[2:]}
+    gsr, ppg = slow["GSR"], slow["PPG"]
+    assert [(s.type, s.unit, s.sfreq, len(s.data)) for s in (gsr, ppg)] == [
+        ("eda", "µS", 40, 7 * 40), ("ppg", "au", 20, 7 * 20),
+    ]  # fmt: skip
+    # trial 22 begins 210 s after the EEG, 180 s after the GSR
+    assert abs(gsr.data[0] - (1 + 180 / 1000)) < 1e-3
+    assert [s.type for s in folder.recording(by["sub-07", "23"]).signals] == ["eeg", "eeg"]
+    assert "W-PHYSIO" in {n.code for n in by["sub-07", "23"].notices}
+    assert any("unix times" in note for note in study.notes)
+    assert any("not downloaded" in note and "PPG and GSR" in note for note in study.notes)
 
 
 def test_trials_are_found_by_their_own_numbers_too():
