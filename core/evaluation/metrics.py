@@ -161,6 +161,14 @@ class Level:
         """Subjects in order of name."""
         return sorted(set(self.subject))
 
+    def take(self, rows: Sequence[int]) -> Level:
+        """Some rows."""
+        at = np.asarray(rows, dtype=int)
+        return Level(
+            self.subject[at], self.unit[at], self.fold[at], self.y[at], self.p[at], self.predicted[at], self.cut[at],
+            self.n_classes,
+        )  # fmt: skip
+
     def per_subject(self, score: Callable[[np.ndarray, np.ndarray], float | None], of: str) -> list[float | None]:
         """A score of each subject's rows, in order of name; ``of`` is ``p`` or ``predicted``."""
         found = getattr(self, of)
