@@ -331,3 +331,92 @@ def test_hum_that_the_filters_take_out_is_called_line_and_neither_amplitude_nor_
     assert not found.bad
     # the notch rings at the very end
     assert {s.reason for s in found.spans if s.onset_s < 14} == {"line"}
+
+
+# --- rules of the other types
+
+
+def judged(type_: str, sfreq: float, x, name: str = "s"):
+    quality = judge(Signal(name, type_, "", sfreq, np.asarray(x, dtype=float)))
+    return quality, quality.of(type_), quality.signals[0].flags
+
+
+def test_a_fast_response_of_the_skin_is_no_contact_jump_and_a_step_is():
+    t = np.arange(0, 120, 0.25)
+    response = 2 + sum(np.where(t >= at, np.exp(-(t - at) / 2), 0) for at in (20, 50, 80))
+    assert "jump" not in judged("eda", 4.0, response)[2]
+    for step in (np.where(t > 60, 3.0, 2.0), np.where(t > 60, 2.0, 3.0), np.where((t > 60) & (t < 61), 0.5, 2.0)):
+        noisy = step + np.random.default_rng(0).normal(0, 0.005, len(t))
+        assert "jump" in judged("eda", 4.0, noisy)[2]
+
+
+def test_a_skin_that_hardly_changes_is_said_to_and_stays_usable():
+    rng = np.random.default_rng(0)
+    _, verdict, flags = judged("eda", 4.0, 1.5 + rng.normal(0, 0.003, 4 * 180))
+    assert flags == ("silent",)
+    assert verdict.grade is Grade.GOOD
+    assert judged("eda", 4.0, 150 + rng.normal(0, 1, 4 * 180))[1].grade is Grade.POOR
+
+
+def test_a_breath_that_stops_costs_its_windows():
+    t = np.arange(0, 180, 0.04)
+    x = np.where((t > 60) & (t < 110), 0.0, np.sin(2 * np.pi * 0.25 * t)) + np.random.default_rng(0).normal(
+        0, 0.005, len(t)
+    )
+    quality, verdict, flags = judged("resp", 25.0, x)
+    assert "no_breaths" in flags
+    at = quality.onset_s
+    assert not verdict.usable[(at > 66) & (at < 100)].any()
+    assert verdict.usable[at < 50].all()
+
+
+def test_a_sensor_that_warms_up_costs_its_first_minutes_and_no_more():
+    t = np.arange(0, 600, 0.25)
+    x = 33 - 3 * np.exp(-t / 60) + np.random.default_rng(0).normal(0, 0.01, len(t))
+    quality, verdict, flags = judged("temp", 4.0, x)
+    assert flags == ("warm_up",)
+    lost = quality.onset_s[~verdict.usable]
+    assert lost[0] == 0
+    assert 60 < lost[-1] < 240
+    assert judged("temp", 4.0, 33 + 0.05 * np.sin(t / 100))[2] == ()
+    assert judged("temp", 4.0, np.full(480, 15.0))[1].grade is Grade.POOR
+
+
+def test_a_face_that_is_lost_for_a_moment_costs_that_moment():
+    x = np.random.default_rng(0).uniform(0, 2, 30 * 60)
+    brief, long = x.copy(), x.copy()
+    brief[300:306] = np.nan
+    long[300:600] = np.nan
+    assert judged("face", 30.0, brief, "AU12_r")[2] == ()
+    quality, verdict, flags = judged("face", 30.0, long, "AU12_r")
+    assert flags == ("lost",)
+    assert not verdict.usable[(quality.onset_s >= 10) & (quality.onset_s <= 16)].any()
+    assert verdict.usable[quality.onset_s > 20].all()
+    x[: 30 * 18] = np.nan  # 30 % of the frames: the others stay
+    assert not judged("face", 30.0, x, "AU12_r")[0].signals[0].bad
+    x[: 30 * 35] = np.nan
+    assert judged("face", 30.0, x, "AU12_r")[0].signals[0].bad
+
+
+@pytest.mark.parametrize("type_", ["emg", "eog"])
+def test_hum_volts_and_too_large_a_swing_are_seen_in_muscles_and_eyes(type_):
+    rng = np.random.default_rng(0)
+    t = np.arange(512 * 20) / 512
+    clean = rng.normal(0, 20, len(t))
+    assert judged(type_, 512.0, clean)[2] == ()
+    assert "line" in judged(type_, 512.0, clean + 100 * np.sin(2 * np.pi * 50 * t))[2]
+    assert "volts" in judged(type_, 512.0, clean * 1e-6)[2]
+    assert "amplitude" in judged(type_, 512.0, clean * 2000)[2]
+
+
+def test_intervals_that_no_heart_keeps_cost_their_windows():
+    x = np.full(240, 800.0)
+    x[120:] = 4000.0
+    assert judged("rr", 4.0, x)[2] == ("intervals",)
+
+
+def test_every_flag_has_words_in_reasons_and_on_screen():
+    from app.ui import wording
+    from core.quality import WORDS
+
+    assert set(WORDS) == set(wording.FLAGS)
