@@ -13,9 +13,14 @@ from core.models import net
 from core.models.net import Parts
 from core.models.steps import Steps, on_features
 
-# hidden layers that S4 found for each target
-S4_SIZES = {"valence": (92, 46), "arousal": (53, 50), "dominance": (58, 33), "liking": (53, 25)}
-S4_TRAINING = {"lr": 0.09, "weight_decay": 1e-5, "optimizer": "sgd"}
+# layers and training that S4 found for each target
+S4: dict[str, dict[str, Any]] = {
+    "valence": {"hidden": (92, 46)},
+    "arousal": {"hidden": (53, 50)},
+    "dominance": {"hidden": (58, 33), "activation": "tanh", "optimizer": "sgd"},
+    "liking": {"hidden": (53, 25)},
+}
+S4_TRAINING = {"lr": 0.09, "weight_decay": 1e-5}
 FACE_VARIANCE = 0.95  # share that the components keep
 
 
@@ -60,7 +65,7 @@ def mlp(seed: int, like: str | None = None, **options: Any) -> Steps:
     """A dense net on features; ``like="valence"`` takes S4's layers and training for that target."""
     defaults: dict[str, Any] = {"epochs": 200, "patience": 20, "weight_decay": 1e-4}
     if like is not None:
-        defaults |= S4_TRAINING | {"hidden": S4_SIZES[like], "activation": "tanh" if like == "dominance" else "relu"}
+        defaults |= S4_TRAINING | S4[like]
     return on_features(net.make("mlp", seed, defaults, options))
 
 

@@ -63,4 +63,5 @@ def _plain(X: Any) -> Any:
     """A table as float64, so that its columns' names bind nothing; a mapping of arrays as it is."""
     if isinstance(X, Mapping):
         return X
-    return X.to_numpy(dtype=np.float64) if isinstance(X, pd.DataFrame) else np.asarray(X, dtype=np.float64)
+    values = X.to_numpy() if isinstance(X, pd.DataFrame) else X
+    return np.ascontiguousarray(values, dtype=np.float64)  # one layout: sums in one order

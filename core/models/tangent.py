@@ -12,14 +12,12 @@ from sklearn.preprocessing import StandardScaler
 
 from core.models.steps import Steps
 
-LEAST_POWER = 1e-6  # of a normalised channel: keeps a silent one's covariance invertible
-
 
 class TangentSpace(TransformerMixin, BaseEstimator):
     """Covariances of the channels of each window, as vectors around their Riemannian mean.
 
     Takes a mapping channel type -> (n_windows, n_channels, n_times), one space for each type. Covariances are shrunk
-    by the oracle approximating rule; NaN (a bad channel) counts as 0.
+    by the oracle approximating rule.
     """
 
     def fit(self, X: Mapping[str, np.ndarray], y: Any = None) -> TangentSpace:
@@ -39,6 +37,8 @@ class TangentSpace(TransformerMixin, BaseEstimator):
 def covariances(x: np.ndarray) -> np.ndarray:
     """Shrunk covariance of each window, shape (n_windows, n_channels, n_channels).
 
+    A channel that is NaN or silent gets what a normalised one has on average: variance 1, no covariance.
+
     Notes
     -----
     Chen et al. (2010), IEEE Trans. Signal Process. 58: scikit-learn's OAS, for all windows at once.
@@ -47,12 +47,14 @@ def covariances(x: np.ndarray) -> np.ndarray:
     x = x - x.mean(axis=2, keepdims=True)
     p, n = x.shape[1:]
     raw = x @ x.transpose(0, 2, 1) / n
+    window, silent = np.nonzero(np.diagonal(raw, axis1=1, axis2=2) == 0)
+    raw[window, silent, silent] = 1.0
     alpha = np.mean(raw**2, axis=(1, 2))
     mu = np.trace(raw, axis1=1, axis2=2) / p
     over = (n + 1.0) * (alpha - mu**2 / p)
     with np.errstate(divide="ignore", invalid="ignore"):
         shrink = np.where(over > 0, np.minimum((alpha + mu**2) / over, 1.0), 1.0)[:, None, None]
-    return (1 - shrink) * raw + (shrink * mu[:, None, None] + LEAST_POWER) * np.eye(p)
+    return (1 - shrink) * raw + shrink * mu[:, None, None] * np.eye(p)
 
 
 def tangent(seed: int, strength: float = 0.01) -> Steps:

@@ -154,12 +154,10 @@ def train(
     trainer.fit(inputs, codes)
     if len(trainer.history) < how.epochs and (stopping is None or stopping.misses_ < stopping.patience):
         raise KeyboardInterrupt  # skorch keeps one to itself
+    said = {"train_loss": "train_loss", "valid_loss": "valid_loss", "valid_accuracy": "valid_acc", "seconds": "dur"}
     history = [
-        {
-            "epoch": epoch["epoch"], "train_loss": epoch["train_loss"], "valid_loss": epoch.get("valid_loss"),
-            "valid_accuracy": epoch.get("valid_acc"), "seconds": epoch["dur"],
-        }
+        {"epoch": epoch["epoch"]} | {name: float(epoch[key]) if key in epoch else None for name, key in said.items()}
         for epoch in trainer.history
-    ]  # fmt: skip
+    ]
     best = stopping.best_epoch_ if stopping is not None and stopping.best_epoch_ else len(history)
     return history, best

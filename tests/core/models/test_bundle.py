@@ -12,8 +12,10 @@ import pytest
 from core import simulate
 from core.models import MODELS, bundle
 from core.models.bundle import BundleError, Card
+from core.models.fusion import fused
 from core.settings import EPOC_14, settings
 from core.types import Pipeline
+from tests.core.models.small import SUBJECTS, data, make
 
 FEATURES = ["a", "b", "c"]
 
@@ -154,6 +156,69 @@ def test_features_of_another_pipeline_are_refused_but_the_mains_frequency_is_the
     with pytest.raises(BundleError, match="pipeline"):
         loaded.predict(table(), Pipeline(window_s=5.0).hash)
     assert loaded.predict(table(), Pipeline(line_hz=60.0).hash).shape == (20, 1)
+
+
+def published(tmp_path, model, estimator, **changes):
+    """A bundle of a model with its features named f0 ..., saved and loaded."""
+    training = {**card()["training"], "model": model}
+    described = Card.model_validate(card(training=training, features=[f"f{i}" for i in range(40)], **changes))
+    return bundle.load(bundle.save(tmp_path / "test-model", described, {"valence": estimator}))
+
+
+def own(estimator, x):
+    """What a bundle says: the model's probability, calibrated as the card does."""
+    return 1 / (1 + np.exp(-(1.3 * bundle.logit(estimator.predict_proba(x)[:, 1]) - 0.2)))
+
+
+@pytest.mark.parametrize(
+    ("name", "listed"),
+    [
+        ("forest", {"model.skops"}),
+        ("svm", {"model.skops"}),
+        ("xgboost", {"model.json", "model.skops", "trees-0.json"}),
+        ("mlp", {"model.json", "model.skops", "model.safetensors"}),
+    ],
+)
+def test_a_bundle_holds_any_model_that_takes_features(name, listed, tmp_path):
+    x, y = data(name, effect=1.0)
+    fitted = make(name).fit(x, y, groups=SUBJECTS)
+    loaded = published(tmp_path, name, fitted)
+    assert set(loaded.card.files) == listed and loaded.takes == "features"
+    assert (loaded.card.fitted.imputer, loaded.card.fitted.scaler) == ("model.skops", "model.skops")
+    frame = pd.DataFrame(x, columns=[f"f{i}" for i in range(40)])
+    assert np.abs(loaded.predict(frame, Pipeline().hash)[:, 0] - own(fitted, x)).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "scaler"), [("eegnet", "card"), ("tangent", "model.skops"), ("bilstm_attention", "model.skops")]
+)
+def test_a_bundle_holds_models_of_signals_and_of_sequences(name, scaler, tmp_path):
+    x, y = data(name)
+    fitted = make(name, **({"epochs": 2} if name != "tangent" else {})).fit(x, y, groups=SUBJECTS)
+    loaded = published(tmp_path, name, fitted)
+    assert loaded.takes == MODELS[name].takes
+    assert loaded.card.fitted.scaler == scaler
+    assert np.abs(loaded.predict(x, Pipeline().hash)[:, 0] - own(fitted, x)).max() < 1e-5
+
+
+def test_a_bundle_holds_late_fusion_and_each_of_its_models_must_prepare_what_it_is_given(tmp_path):
+    x, y = data("logistic")
+    late = fused("logistic", ("eeg", "ecg"), "late", 0, {"eeg": range(25), "ecg": range(25, 40)}).fit(x, y)
+    frame = pd.DataFrame(x, columns=[f"f{i}" for i in range(40)])
+    loaded = published(tmp_path, "logistic", late)
+    assert np.abs(loaded.predict(frame, Pipeline().hash)[:, 0] - own(late, x)).max() < 1e-5
+    late.estimators_["ecg"] = late.estimators_["ecg"].named_steps["classifier"]
+    with pytest.raises(BundleError, match="imputer"):
+        published(tmp_path, "logistic", late).predict(frame, Pipeline().hash)
+
+
+def test_a_file_that_the_card_does_not_name_is_not_read(tmp_path):
+    x, y = data("mlp")
+    loaded = published(tmp_path, "mlp", make("mlp", epochs=1).fit(x, y))
+    edit(loaded.path, lambda c: c["files"].pop("model.safetensors"))
+    frame = pd.DataFrame(x, columns=[f"f{i}" for i in range(40)])
+    with pytest.raises(BundleError):
+        bundle.load(loaded.path).predict(frame, Pipeline().hash)
 
 
 def test_a_twin_trained_with_high_as_zero_says_the_same(fitted, saved, tmp_path):
