@@ -65,6 +65,7 @@ class What(StrEnum):
     WINDOWS = "windows"
     INSIGHTS = "insights"
     RESULTS = "results"
+    SESSION = "session"
 
 
 class Format(StrEnum):
@@ -72,6 +73,13 @@ class Format(StrEnum):
 
     CSV = "csv"
     PARQUET = "parquet"
+    EDF = "edf"
+
+
+class StudyFormat(StrEnum):
+    """The formats of a study that is exported."""
+
+    BIDS = "bids"
 
 
 class Corpus(StrEnum):
@@ -183,15 +191,24 @@ def export(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files; made when missing.")],
     fmt: Annotated[Format, typer.Option("--format")],
     patient: Annotated[str | None, typer.Option(help="One patient; everyone when left out.")] = None,
+    session: Annotated[str | None, typer.Option(help="The session of --what session, such as P-0042/S-07.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write one kind of data with its dictionary and manifest."""
+    """Write one kind of data with its dictionary and manifest; a session's recording as EDF+."""
     with answering(as_json):
         if out.exists() and not out.is_dir():
             raise Usage("E-OUT", "this is a file, not a folder.", out.name, "Name a folder for the export.")
-        from core.services import exports
+        if (what is What.SESSION) != (fmt is Format.EDF) or (what is What.SESSION) != (session is not None):
+            raise Usage(
+                "E-EXPORT-FORMAT", "a session is exported as edf, and nothing else is.", "--format",
+                "Write --what session --session P-0042/S-07 --format edf, or another kind as csv or parquet.",
+            )  # fmt: skip
+        from core.services import export_files, exports
 
-        made = exports.export(store(), what.value, fmt.value, now=now(), patient=patient)
+        if session is not None:
+            made = export_files.session_edf(store(), session, now=now())
+        else:
+            made = exports.export(store(), what.value, fmt.value, now=now(), patient=patient)
         paths = exports.write(made, out)
     answer = {"id": made.id, "what": made.kind, "rows": made.rows, "files": [str(path) for path in paths]}
     show(answer, as_json, lambda a: [f"{a['rows']} rows", *a["files"]])
@@ -309,6 +326,25 @@ def study_import(
         made = studies.import_(store(), corpus.value, place, name, mapping=mapping, now=now(), progress=report)
         answer = studies.summary(made)
     show(answer, as_json, study_lines)
+
+
+@study_cli.command("export")
+def study_export(
+    name: Annotated[str, typer.Argument(help="Name of the study.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="New folder for the study.")],
+    fmt: Annotated[StudyFormat, typer.Option("--format")] = StudyFormat.BIDS,
+    as_json: AsJson = False,
+) -> None:
+    """Write a study as a BIDS folder, which `study import bids` takes back."""
+    with answering(as_json), progress() as report:
+        from core.services import export_files
+
+        made = export_files.study_bids(store(), name, out, now=now(), progress=report)
+    answer = {
+        "id": made.id, "study": name, "format": fmt.value, "trials": made.trials, "folder": str(made.path),
+        "notes": list(made.notes),
+    }  # fmt: skip
+    show(answer, as_json, lambda a: [f"{a['trials']} trials in {a['folder']}", *(f"  note: {n}" for n in a["notes"])])
 
 
 @study_cli.command("list")

@@ -8,13 +8,13 @@ from datetime import datetime, time, timedelta
 import pandas as pd
 import streamlit as st
 
-from app.ui import components, formats, nav, state, wording
+from app.ui import components, formats, nav, state, studies, wording
 from core.errors import AffectlineError
-from core.services import exports, measures, patients, sessions
+from core.services import export_files, exports, measures, patients, sessions
 from core.services.exports import Export
 from core.settings import MEASURE_UNITS
 
-TABS = ("Export", "Import measures", "History")
+TABS = ("Export", "Import measures", "Studies", "History")
 PREVIEW = 10
 IMPORT_COLUMNS = {
     "patient": "pseudonym; a new one is created",
@@ -55,6 +55,10 @@ def wizard(store) -> None:
         kind = st.selectbox("What", list(wording.EXPORT_KINDS), format_func=wording.EXPORT_KINDS.__getitem__)
         known = [p.pseudonym for p in patients.find(store)]
         patient = st.selectbox("Patient", known, index=None, placeholder="All patients")
+    if kind == "session":
+        with right:
+            recording(store, patient)
+        return
     with right:
         fmt = st.segmented_control(
             "Format",
@@ -101,6 +105,37 @@ def wizard(store) -> None:
         made_export(kept[1])
 
 
+def recording(store, patient: str | None) -> None:
+    """One session's recording as EDF+: choose, look at the texts that would leave, make, fetch."""
+    rows = [r.session for r in sessions.history(store, patient) if not r.imported] if patient else []
+    wanted = state.param(state.SESSION)
+    session = st.selectbox(
+        "Session", rows, index=rows.index(wanted) if wanted in rows else None, key=f"edf-{patient}",
+        placeholder="Choose a session" if rows else "Choose a patient with a recording first",
+    )  # fmt: skip
+    st.caption(
+        "Mode: pseudonymous. The header holds the pseudonym and the start in UTC, no name and no birth date. Signals "
+        "as recorded, each at its own rate; stretches judged or marked as bad are annotated, without a person's words."
+    )
+    if session is None:
+        return
+    texts = export_files.texts(store, session)
+    with_texts = True
+    if texts:
+        st.caption("The recording brought these annotations along. Look through them for names before they leave.")
+        st.dataframe(
+            pd.DataFrame({"Annotation": [formats.visible(t) for t in texts]}), hide_index=True, key="edf-texts"
+        )
+        with_texts = st.toggle("Write them into the file", value=True, key="edf-annotations")
+    choice = (session, with_texts)
+    if st.button("Make the export", type="primary", key="make_edf"):
+        made = export_files.session_edf(store, session, now=state.now(), annotations=with_texts)
+        st.session_state[state.MADE_EXPORT] = (choice, made)
+    kept = st.session_state.get(state.MADE_EXPORT)
+    if kept and kept[0] == choice:
+        made_export(kept[1])
+
+
 def as_text(frame: pd.DataFrame) -> pd.DataFrame:
     """A preview as the file will read: times as ISO 8601, empty numbers said."""
     shown = frame.copy()
@@ -118,7 +153,7 @@ def as_text(frame: pd.DataFrame) -> pd.DataFrame:
 def made_export(export: Export) -> None:
     """A finished export: what is in it, and the download."""
     with st.container(border=True):
-        st.text(f"{export.rows:,} rows in {len(export.files)} files")
+        st.text(f"{export.rows:,} {'signals' if export.kind == 'session' else 'rows'} in {len(export.files)} files")
         st.dataframe(
             pd.DataFrame({"File": list(export.files), "Size": [formats.size(len(b)) for b in export.files.values()]}),
             hide_index=True,
@@ -250,7 +285,7 @@ def history(store) -> None:
 with components.page("import-export"):
     store = state.store()
     tabs = st.tabs(list(TABS), key=state.TAB, bind="query-params")
-    for tab, content in zip(tabs, (wizard, import_measures, history), strict=True):
+    for tab, content in zip(tabs, (wizard, import_measures, studies.panel, history), strict=True):
         if tab.open:
             with tab:
                 try:

@@ -1,4 +1,7 @@
-"""Zip archives: listed and checked, then read member by member in memory; nothing is ever extracted."""
+"""Zip archives: listed and checked, then read member by member in memory.
+
+Only the zip of a study is unpacked: file by file, under names that were checked, into a folder of its own.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,25 @@ def members(file: InputFile, *, suffixes: tuple[str, ...] = ()) -> Mapping[str, 
         raise refuse("E-ZIP-LOCKED", file, "the archive is encrypted.", "Send it without a password.") from locked
 
 
+def unpack(file: InputFile, folder: Path, *, entries: int, total: int) -> None:
+    """The files of an archive written into ``folder``, after every check of the directory; refused otherwise.
+
+    ``entries`` and ``total`` are the most entries and bytes.
+    """
+    try:
+        with zipfile.ZipFile(file.path) as archive:
+            infos = [i for i in archive.infolist() if not i.is_dir()]
+            _check(file, archive, infos, entries, total)
+            for info in infos:
+                place = folder / info.filename
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(_bytes_of(archive, info, file))
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, struct.error, NotImplementedError) as broken:
+        raise refuse("E-ZIP", file, "the archive is damaged and cannot be unpacked.", "Pack it again.") from broken
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as twice:
+        raise _bad(file, "a file of the archive has the name of a folder.") from twice
+
+
 def _bytes_of(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: InputFile) -> bytes:
     """One member, with a cap, for the directory may lie about its size."""
     import zlib
@@ -56,13 +78,19 @@ def _bytes_of(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: InputFile) 
     return data
 
 
-def _check(file: InputFile, archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> None:
+def _check(
+    file: InputFile,
+    archive: zipfile.ZipFile,
+    infos: list[zipfile.ZipInfo],
+    entries: int = MAX_ENTRIES,
+    total: int = MAX_UNPACKED_BYTES,
+) -> None:
     """Every rule on the directory of an archive (security 1)."""
     size = Path(file.path).stat().st_size
-    if len(archive.infolist()) > MAX_ENTRIES:
-        raise _bad(file, f"the archive holds {len(archive.infolist())} entries; at most {MAX_ENTRIES} are read.")
-    if sum(i.file_size for i in infos) > MAX_UNPACKED_BYTES:
-        raise _bad(file, f"the archive unpacks to more than {MAX_UNPACKED_BYTES // 10**6} MB.")
+    if len(archive.infolist()) > entries:
+        raise _bad(file, f"the archive holds {len(archive.infolist())} entries; at most {entries} are read.")
+    if sum(i.file_size for i in infos) > total:
+        raise _bad(file, f"the archive unpacks to more than {total // 10**6} MB.")
     names = [i.filename.lower() for i in archive.infolist()]
     if len(set(names)) != len(names):
         raise _bad(file, "the archive holds two entries of one name.")

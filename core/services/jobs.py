@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from core.errors import AffectlineError, Conflict, NotFound, Refused
@@ -20,7 +19,7 @@ from core.storage.records import JobRecord
 from core.storage.store import Store
 from core.types import InputFile, Reading
 
-KINDS = ("analyse", "recompute", "demo", "train", "simulate", "import", "export")
+KINDS = ("analyse", "recompute", "demo", "train", "simulate", "plan", "import", "export")
 STATES = ("queued", "running", "done", "failed", "cancelled")
 
 
@@ -61,7 +60,8 @@ def submit(store: Store, kind: str, params: Mapping, *, label: str = "", now: da
     """Queue work.
 
     Kinds: "analyse" {draft, patient, model, started_at, reading}, "recompute" {session, reading, model}, "demo" {},
-    "train" {...}, "simulate" {...}, "import" {kind, path, name, mapping}, "export" {study}.
+    "train" {...}, "simulate" {...}, "plan" and "import" {kind, name, mapping, and path, at or draft},
+    "export" {study}.
     """
     if kind not in KINDS:
         raise Refused("E-JOB-KIND", f"there is no kind of job {kind!r}.", "kind", f"Use one of {', '.join(KINDS)}.")
@@ -238,7 +238,7 @@ def execute(database_url: str, job_id: str) -> None:
                 tx, job_id, only_in=("running",), attempt=job.attempts, state="done", progress=1.0, message="Done",
                 finished_at=datetime.now(UTC), result=result,
             )  # fmt: skip
-        if job.kind == "analyse" and isinstance(job.params.get("draft"), str):
+        if job.kind in ("analyse", "import") and isinstance(job.params.get("draft"), str):
             drafts.discard(store, job.params["draft"])
     finally:
         store.close()
@@ -314,11 +314,19 @@ def _simulate(store: Store, params: Mapping, report: Callable[[float, str], None
     return {"study": study.name, "trials": len(study.trials)}
 
 
+def _plan(store: Store, params: Mapping, report: Callable[[float, str], None]) -> dict:
+    from core.services import studies
+
+    report(0.1, "Reading the tables")
+    where = studies.locate(store, params)
+    return studies.plan(store, params["kind"], where, params["name"], mapping=params.get("mapping"))
+
+
 def _import(store: Store, params: Mapping, report: Callable[[float, str], None]) -> dict:
     from core.services import studies
 
     study = studies.import_(
-        store, params["kind"], Path(params["path"]), params["name"], mapping=params.get("mapping"),
+        store, params["kind"], studies.locate(store, params), params["name"], mapping=params.get("mapping"),
         now=datetime.now(UTC), progress=report,
     )  # fmt: skip
     return {"study": study.name, "trials": len(study.trials), "left_out": len(study.left_out)}
@@ -337,6 +345,7 @@ WORK: dict[str, Callable[[Store, Mapping, Callable[[float, str], None]], dict[st
     "demo": _demo,
     "train": _train,
     "simulate": _simulate,
+    "plan": _plan,
     "import": _import,
     "export": _export,
 }

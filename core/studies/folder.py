@@ -267,6 +267,17 @@ def manifest(root: Path, name: str) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def regroup(root: Path, name: str, groups: Mapping[str, Mapping[str, str]]) -> Study:
+    """Give the subjects of a stored study further groups: subject -> {group: value}; the manifest is replaced whole."""
+    content = manifest(root, name)
+    for row in content["trials"]:
+        row["groups"] |= groups.get(row["subject"], {})
+    content["sha256"] = _digest(content["trials"])
+    _put(root / name / MANIFEST, json.dumps(content, indent=1, allow_nan=False).encode())
+    _sync(root / name)
+    return load(root, name)
+
+
 def names(root: Path) -> list[str]:
     """Names of the studies stored under ``root``."""
     return sorted(p.parent.name for p in root.glob(f"*/{MANIFEST}") if _NAME.fullmatch(p.parent.name))

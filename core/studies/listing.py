@@ -44,6 +44,16 @@ _BORN_BEFORE = 2005
 _PERSON_WORDS = re.compile(r"[^\W\d_]+(?:[ ,.'-]+[^\W\d_]+)+|[^\W\d_]{2,}")
 
 
+class NamesPeople(Refused):
+    """A table names people in some columns, and nobody said yet what to do with them (S5-10)."""
+
+    def __init__(self, name: str, columns: Sequence[str]):
+        self.columns = tuple(columns)
+        said = ", ".join(visible(c) for c in columns)
+        what = f"it names people, or seems to, in the columns {said}; nothing was taken."
+        super().__init__("E-PRIVATE", what, visible(name), HOW_TO_MAP)
+
+
 def read(path: Path, delimiter: str | None = None) -> pd.DataFrame:
     """A CSV or TSV as texts; the delimiter is the one its first line has most of."""
     file = InputFile(path.name, str(path))
@@ -117,11 +127,7 @@ def cleared(table: pd.DataFrame, name: str, mapping: Mapped, subjects: str | Non
         if said is None and (_names_people(column, table[column]) or (column == subjects and _people(table[column]))):
             found.append(column)
     if found:
-        raise Refused(
-            "E-PRIVATE",
-            f"it names people, or seems to, in the columns {', '.join(visible(c) for c in found)}; nothing was taken.",
-            visible(name), HOW_TO_MAP,
-        )  # fmt: skip
+        raise NamesPeople(name, found)
     table = table.drop(columns=[c for c in table.columns if mapping.get(c) == "drop" and c != subjects])
     for column in table.columns:
         if mapping.get(column) == "pseudonym":
