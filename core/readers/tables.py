@@ -274,15 +274,15 @@ def _turned(file: InputFile, n_columns: int, n_rows: int) -> Refused:
 def _turned_back(body: bytes, file: InputFile) -> bytes:
     """A table with a row per channel as one with a row per sample; one that stands upright stays as it is."""
     lines = [line for line in body.decode("utf-8").splitlines() if line.strip()]
-    check_size(len(lines), float(len(body)) / 2, file)
     delimiter, _ = _dialect(lines)
+    if not lines or len(lines) > lines[0].count(delimiter) + 1:
+        return body
+    check_size(len(lines), float(len(body)) / 2, file)
     rows = list(text_csv.reader(lines, delimiter=delimiter))
     if len({len(r) for r in rows}) > 1:
         raise refuse(
             "E-CSV-ROWS", file, "its rows are of different length, so it cannot be turned.", "Export it again."
         )
-    if len(rows) > len(rows[0]):
-        return body
     return "\n".join(delimiter.join(cell.strip() for cell in column) for column in zip(*rows, strict=True)).encode()
 
 
