@@ -1,0 +1,442 @@
+"""Experiments: run fold by fold, stored as each fold ends, so that one that was stopped goes on where it was.
+
+The seven of the key and the hash of everything else (study, pipeline, options) make an experiment unique: the same
+call again returns what is stored, and nothing is ever overwritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import AffectlineError, NotFound, Refused
+from core.services import studies
+from core.services.stored import pack, unpack
+from core.settings import VERSION
+from core.storage import research as rows
+from core.storage.records import ExperimentRecord, FoldRecord
+from core.storage.store import Store
+from core.storage.tables import canonical
+
+if TYPE_CHECKING:
+    from core.evaluation.dataset import Dataset
+    from core.evaluation.experiment import FoldResult, Spec
+    from core.types import Pipeline
+
+Progress = Callable[[float, str], None]
+FUSIONS = ("early", "intermediate", "late")
+# a fold of an experiment that may still be running is asked for so often, s
+_POLL_S = 1.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """An experiment in the list. ``state``: running, partial (folds failed), done; ``summary`` only when done.
+
+    ``leaky`` marks a split that has a person on both sides.
+    """
+
+    id: str
+    study: str
+    target: str
+    inputs: str
+    model: str
+    fusion: str
+    split: str
+    seed: int
+    task: str
+    state: str
+    leaky: bool
+    created_at: datetime
+    n_folds: int
+    n_done: int
+    n_failed: int
+    seconds: float
+    code_version: str
+    data_hash: str
+    summary: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class FoldLine:
+    """A fold as stored; ``error`` where it failed."""
+
+    number: int
+    name: str
+    seconds: float
+    result: Mapping[str, Any]
+    error: Mapping[str, str] | None
+    finished_at: datetime
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that is stored of one experiment; ``details`` are computed from the stored predictions."""
+
+    line: Line
+    config: Mapping[str, Any]
+    folds: tuple[FoldLine, ...]
+    details: Mapping[str, Any] | None
+
+
+# --- run
+
+
+def evaluate(
+    store: Store,
+    study: str,
+    target: str,
+    model: str,
+    inputs: str,
+    *,
+    fusion: str = "early",
+    split: str = "loso",
+    seed: int = 0,
+    options: Mapping[str, Any] | None = None,
+    now: datetime,
+    progress: Progress | None = None,
+) -> dict:
+    """Run an experiment, or go on with it where it was stopped, and return the object of ``evaluate --json``.
+
+    Parameters
+    ----------
+    options
+        Fields of ``core.evaluation.experiment.Spec`` beside the key: task, oversample, smoothing, flip, ...
+
+    Raises
+    ------
+    Refused
+        For what the study or the doors do not have, and E-EXPERIMENT-PARTIAL when folds failed: a score over the
+        others would be another experiment. The same call again tries those folds again.
+    """
+    spec = _spec(study, target, model, inputs, fusion, split, seed, options)
+    prepared = Prepared.of(store, spec)
+    record = prepared.record(store, now)
+    if record.state == "done" and record.summary is not None:
+        return answer(record)
+    say = progress or (lambda share, words: None)
+    dataset = prepared.dataset(store, lambda share, words: say(0.3 * share, words))
+    _run_folds(store, record.id, spec, dataset, lambda share, words: say(0.3 + 0.7 * share, words), now)
+    return _finish(store, record.id, spec, dataset, now)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An experiment with what it hangs on: its study, pipeline and configuration."""
+
+    spec: Spec
+    pipeline: Pipeline
+    config: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, store: Store, spec: Spec) -> Prepared:
+        """Check the specification against the study and the doors."""
+        from core.models.bundle import pipeline_dict
+        from core.pipeline import site_pipeline
+        from core.studies import folder
+
+        check(store, spec)
+        pipeline = site_pipeline()
+        config = {
+            **spec.config,
+            "study_sha256": folder.manifest(studies.root(store), spec.study)["sha256"],
+            "pipeline": pipeline_dict(pipeline),
+            "pipeline_hash": pipeline.hash,
+        }
+        return cls(spec, pipeline, config)
+
+    @property
+    def config_hash(self) -> str:
+        """Of everything beside the key; the first 16 hex digits."""
+        return hashlib.sha256(canonical(self.config).encode()).hexdigest()[:16]
+
+    def key(self) -> dict[str, Any]:
+        """The seven by name."""
+        return dict(zip(rows.KEY, self.spec.key, strict=True))
+
+    def record(self, store: Store, now: datetime) -> ExperimentRecord:
+        """Its row, made where there is none."""
+        with store.write() as tx:
+            found = rows.by_key(tx, self.key(), self.config_hash)
+            if found is None:
+                new = rows.add(
+                    tx, self.key(), now=now, config=dict(self.config), config_hash=self.config_hash,
+                    code_version=VERSION, n_folds=0,
+                )  # fmt: skip
+                tx.audit("experiment.start", name_of(new), at=now, model=self.spec.model)
+                found = rows.get(tx, new)
+            assert found is not None
+            return found
+
+    def dataset(self, store: Store, progress: Progress | None = None) -> Dataset:
+        """The study's windows, prepared once and kept beside the database."""
+        from core.evaluation import dataset
+        from core.models import MODELS
+
+        return dataset.prepare(
+            studies.get(store, self.spec.study), self.pipeline, self.spec.types,
+            signals=MODELS[self.spec.model].takes == "signals", cache=cache(store), progress=progress,
+        )  # fmt: skip
+
+
+def cache(store: Store) -> Path:
+    """Where prepared studies are kept; it may be removed at any time."""
+    return store.data_dir / "cache" / "datasets"
+
+
+def _spec(
+    study: str, target: str, model: str, inputs: str, fusion: str, split: str, seed: int, options: Mapping | None
+) -> Spec:
+    from core.evaluation.experiment import Spec
+
+    said = {"study": study, "target": target, "model": model, "inputs": inputs, "fusion": fusion, "split": split}
+    unknown = set(options or {}) - set(Spec.__dataclass_fields__)
+    if unknown:
+        raise Refused("E-OPTION", f"there is no option {', '.join(sorted(unknown))}", "options")
+    return Spec.from_dict({**(options or {}), **said, "seed": seed})
+
+
+def check(store: Store, spec: Spec) -> None:
+    """Refuse what the study or the doors do not have, before anything is computed."""
+    from core.evaluation.dataset import inputs_of
+    from core.evaluation.splits import SPLITS
+    from core.models import MODELS
+
+    found = studies.get(store, spec.study)
+    for word, doors, code in (
+        (spec.model, MODELS, "E-MODEL-KIND"), (spec.split, SPLITS, "E-SPLIT"), (spec.fusion, FUSIONS, "E-FUSION"),
+    ):  # fmt: skip
+        if word not in doors:
+            raise NotFound(code, f"there is no {word}", code.split("-")[1].lower(), f"Use one of {', '.join(doors)}.")
+    unknown = [t for t in spec.target.split("+") if t not in found.targets]
+    if unknown:
+        has = ", ".join(found.targets)
+        raise Refused("E-TARGET", f"the study has no target {', '.join(unknown)}", spec.study, f"It has {has}.")
+    offered = inputs_of(found)
+    missing = [t for t in spec.types if t not in offered]
+    if missing or spec.inputs != "+".join(t for t in offered if t in spec.types):
+        raise Refused(
+            "E-INPUTS", f"{spec.inputs} are no inputs of this study", spec.study,
+            f"Join with + what it has, in this order: {'+'.join(offered)}.",
+        )  # fmt: skip
+    usable = MODELS[spec.model].inputs
+    wrong = [t for t in spec.types if usable and t not in usable]
+    if wrong:
+        raise Refused(
+            "E-INPUTS", f"{spec.model} does not learn from {'+'.join(wrong)}", spec.inputs,
+            f"It learns from {'+'.join(usable)}.",
+        )  # fmt: skip
+
+
+def _run_folds(
+    store: Store, experiment_id: int, spec: Spec, dataset: Dataset, progress: Progress, now: datetime
+) -> None:
+    """Run the folds that are not stored yet on the executor, and store each as it ends."""
+    from core import compute
+    from core.evaluation import experiment
+
+    names = [fold.name for fold in experiment.folds(dataset, spec)]
+    with store.write() as tx:
+        rows.change(tx, experiment_id, n_folds=len(names), state="running", updated_at=now)
+        done = rows.folds_done(tx, experiment_id)
+    left = [i for i in range(len(names)) if not done.get(i)]
+    if not left:
+        return
+    started = time.monotonic()
+    with compute.executor() as executor:
+        running: dict[Future, int] = {
+            executor.submit(experiment.fold_task, str(dataset.path), spec, i): i for i in left
+        }
+        try:
+            while running:
+                ended, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    ended_at = now + timedelta(seconds=time.monotonic() - started)
+                    _store_fold(store, experiment_id, running.pop(future), names, future, ended_at)
+                n = len(left) - len(running)
+                progress(
+                    (len(names) - len(running)) / len(names),
+                    _words(len(names) - len(running), len(names), n, time.monotonic() - started, len(running)),
+                )
+        finally:
+            for future in running:
+                future.cancel()
+
+
+def _words(done: int, total: int, n: int, seconds: float, left: int) -> str:
+    """How far it is, and about how long it takes still."""
+    text = f"fold {done} of {total}"
+    if not n or not left:
+        return text
+    rest = seconds / n * left
+    return f"{text}, about {rest / 60:.0f} min left" if rest >= 90 else f"{text}, about {rest:.0f} s left"
+
+
+def _store_fold(
+    store: Store, experiment_id: int, number: int, names: Sequence[str], future: Future, now: datetime
+) -> None:
+    """Store what a fold predicted, or why it could not; a fault of ours is raised."""
+    error = future.exception()
+    if error is not None and not isinstance(error, AffectlineError):
+        raise error
+    with store.write() as tx:
+        if isinstance(error, AffectlineError):
+            rows.add_fold(
+                tx, experiment_id, number, None, name=names[number], seconds=0.0, result={}, error=error.as_dict(),
+                finished_at=now,
+            )  # fmt: skip
+            return
+        found: FoldResult = future.result()
+        rows.add_fold(
+            tx, experiment_id, number,
+            {"rows": pack(found.test_rows), "raw": pack(found.raw), "p": pack(found.p)},
+            name=found.name, seconds=float(found.seconds), error=None, finished_at=now,
+            result={
+                "threshold": float(found.threshold), "flipped": bool(found.flipped),
+                "calibrator": found.calibrator.model_dump(), "history": [dict(h) for h in found.history],
+                "selected": dict(found.selected),
+            },
+        )  # fmt: skip
+    if found.history:
+        from core.evaluation import event_files
+
+        place = curves(store, experiment_id) / f"{number:03d}"
+        event_files.write(place, found.history, now.timestamp() - found.seconds)
+
+
+def curves(store: Store, experiment_id: int) -> Path:
+    """The TensorBoard folder of an experiment: learning curves, one folder per fold."""
+    return store.data_dir / "experiments" / name_of(experiment_id) / "tensorboard"
+
+
+def _finish(store: Store, experiment_id: int, spec: Spec, dataset: Dataset, now: datetime) -> dict:
+    """The scores over all folds; with a failed fold none, and it says which."""
+    from core.evaluation import experiment
+
+    with store.read() as tx:
+        folds = rows.folds(tx, experiment_id)
+    failed = [f for f in folds if f.error is not None]
+    if failed:
+        with store.write() as tx:
+            rows.change(tx, experiment_id, state="partial", updated_at=now)
+        first = failed[0].error or {}
+        raise Refused(
+            "E-EXPERIMENT-PARTIAL",
+            f"{len(failed)} of {len(folds)} folds failed, and a score over the others would be another experiment. "
+            f"The first: {failed[0].name}: {first.get('what', '')}",
+            name_of(experiment_id),
+            first.get("what_to_do", "") or "Run it again to try these folds again.",
+        )
+    results = [fold_result(f) for f in folds]
+    summary = experiment.summarise(dataset, spec, results)
+    details = experiment.details(dataset, spec, results)
+    with store.write() as tx:
+        rows.change(tx, experiment_id, state="done", updated_at=now, summary={"scores": summary, "details": details})
+        tx.audit("experiment.finish", name_of(experiment_id), at=now, model=spec.model)
+        record = rows.get(tx, experiment_id)
+    assert record is not None
+    return answer(record)
+
+
+def fold_result(record: FoldRecord) -> FoldResult:
+    """A stored fold as the evaluation gave it."""
+    from core.evaluation.experiment import FoldResult
+    from core.models.bundle import Calibrator
+
+    assert record.rows is not None and record.raw is not None and record.p is not None
+    told = record.result
+    return FoldResult(
+        record.number, record.name, unpack(record.rows), unpack(record.raw), unpack(record.p), told["threshold"],
+        told["flipped"], Calibrator(**told["calibrator"]), tuple(told["history"]), record.seconds, told["selected"],
+    )  # fmt: skip
+
+
+# --- read
+
+
+def name_of(experiment_id: int) -> str:
+    """How an experiment is named to people: E-0007."""
+    return f"E-{experiment_id:04d}"
+
+
+def _number(name: str) -> int:
+    lead, _, number = name.partition("-")
+    if lead != "E" or not (number.isascii() and number.isdecimal()) or len(number) > 9:
+        raise NotFound("E-EXPERIMENT", "there is no such experiment.", name[:40], "See the page Experiments.")
+    return int(number)
+
+
+def answer(record: ExperimentRecord) -> dict:
+    """The object of ``evaluate --json`` of an experiment that is done."""
+    assert record.summary is not None
+    return {"experiment": name_of(record.id), **record.summary["scores"]}
+
+
+def as_json(store: Store, name: str) -> dict:
+    """The object of ``evaluate --json``, or NotFound; Refused while it is not done."""
+    record = _record(store, name)
+    if record.summary is None:
+        raise Refused("E-EXPERIMENT-OPEN", "this experiment is not finished.", name, "Run it to its end first.")
+    return answer(record)
+
+
+def all_experiments(store: Store) -> list[Line]:
+    """Every experiment, newest first."""
+    with store.read() as tx:
+        counts = rows.fold_counts(tx)
+        return [_line(record, counts) for record in rows.all_experiments(tx)]
+
+
+def get(store: Store, name: str) -> Experiment:
+    """An experiment with its folds, or NotFound (E-EXPERIMENT)."""
+    record = _record(store, name)
+    with store.read() as tx:
+        folds = rows.folds(tx, record.id)
+        line = _line(record, rows.fold_counts(tx))
+    lines = tuple(FoldLine(f.number, f.name, f.seconds, f.result, f.error, f.finished_at) for f in folds)
+    return Experiment(line, record.config, lines, (record.summary or {}).get("details"))
+
+
+def opened(store: Store, name: str) -> tuple[Spec, Dataset, list[FoldResult]]:
+    """An experiment that is done, with its data and what every fold predicted: for statistics and explanation."""
+    from core.evaluation.experiment import Spec
+
+    record = _record(store, name)
+    if record.state != "done":
+        raise Refused("E-EXPERIMENT-OPEN", "this experiment is not finished.", name, "Run it to its end first.")
+    spec = Spec.from_dict({**record.config, **{key: getattr(record, key) for key in rows.KEY}})
+    prepared = Prepared.of(store, spec)
+    if prepared.config_hash != record.config_hash:
+        raise Refused(
+            "E-EXPERIMENT-CHANGED", "the study or the pipeline is another one than when this was run.", name,
+            "Run the experiment again; it is stored beside this one.",
+        )  # fmt: skip
+    with store.read() as tx:
+        folds = rows.folds(tx, record.id)
+    return spec, prepared.dataset(store), [fold_result(f) for f in folds]
+
+
+def _record(store: Store, name: str) -> ExperimentRecord:
+    with store.read() as tx:
+        record = rows.get(tx, _number(name))
+    if record is None:
+        raise NotFound("E-EXPERIMENT", "there is no such experiment.", name, "See the page Experiments.")
+    return record
+
+
+def _line(record: ExperimentRecord, counts: Mapping[int, tuple[int, int, float]]) -> Line:
+    from core.evaluation.splits import LEAKY
+
+    stored, failed, seconds = counts.get(record.id, (0, 0, 0.0))
+    return Line(
+        name_of(record.id), record.study, record.target, record.inputs, record.model, record.fusion, record.split,
+        record.seed, record.config.get("task", "binary"), record.state, record.split in LEAKY, record.created_at,
+        record.n_folds, stored - failed, failed, seconds, record.code_version,
+        str(record.config.get("study_sha256", ""))[:16], (record.summary or {}).get("scores"),
+    )  # fmt: skip
