@@ -38,6 +38,8 @@ _KNOWN = (
     (b"Rar!", "a RAR archive: unpack it first"), (b"BZh", "a bzip2 archive: unpack it first"),
     (b"\xd0\xcf\x11\xe0", "an old Excel or Word document: save it as CSV"),
     (b"PK\x03\x04", "an Office document or other archive"),
+    *((bytes([0x80, n]), "pickled objects. The .dat of DEAP is imported as a study (affectline study import)")
+      for n in (2, 3, 4, 5)),
     (b"SQLite format 3", "a database"), (b"\x7fELF", "a program"), (b"MZ", "a program"),
 )  # fmt: skip
 
