@@ -276,7 +276,7 @@ class Bundle:
         ------
         BundleError
             When the features were prepared under other settings than the bundle's (the mains frequency, the
-            site's and not the model's, is no part of the hash).
+            site's and not the model's, is no part of the hash), or are not what the model takes.
         """
         if pipeline_hash != self.pipeline.hash:
             raise BundleError(
@@ -285,6 +285,8 @@ class Bundle:
                 "Analyse the recording again with this model.",
             )
         x: Any = features
+        if isinstance(features, pd.DataFrame) != (self.takes == "features"):
+            raise BundleError(f"the model takes {self.takes}, and was given something else", self.name)
         if isinstance(features, pd.DataFrame):
             x = features.reindex(columns=self.card.features).to_numpy(dtype=np.float64)
         estimators = _weights(self.path, tuple(self.card.files.items()), self.targets, self.takes)

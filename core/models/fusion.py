@@ -51,6 +51,8 @@ def fused(
     under the joint model - what is learned of a type is then its variance, not its meaning.
     """
     takes = MODELS[model].takes
+    if columns is not None and takes != "signals":
+        types = [t for t in types if len(columns[t])] or types  # a type without features has nothing to fuse
     made = MODELS[model].make(seed, **options)
     if (
         len(types) == 1
@@ -62,7 +64,9 @@ def fused(
         return Steps([("stack", Stack()), *(made.steps if isinstance(made, Steps) else [("classifier", made)])])
     if takes == "signals":
         return Late(model, tuple(types), None, seed, options)
-    chosen = {t: [int(i) for i in (columns or {})[t]] for t in types}
+    if columns is None:
+        raise ValueError(f"{fusion} fusion needs the columns of {', '.join(types)}")
+    chosen = {t: [int(i) for i in columns[t]] for t in types}
     if fusion == "late":
         return Late(model, tuple(types), chosen, seed, options)
     if takes == "sequence":

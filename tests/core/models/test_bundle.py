@@ -199,6 +199,8 @@ def test_a_bundle_holds_models_of_signals_and_of_sequences(name, scaler, tmp_pat
     assert loaded.takes == MODELS[name].takes
     assert loaded.card.fitted.scaler == scaler
     assert np.abs(loaded.predict(x, Pipeline().hash)[:, 0] - own(fitted, x)).max() < 1e-5
+    with pytest.raises(BundleError, match=f"takes {loaded.takes}"):
+        loaded.predict(table(), Pipeline().hash)
 
 
 def test_a_bundle_holds_late_fusion_and_each_of_its_models_must_prepare_what_it_is_given(tmp_path):

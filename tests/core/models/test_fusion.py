@@ -88,6 +88,15 @@ def test_channels_side_by_side_are_averaged_down_to_the_slower_type():
         stacked({"eeg": eeg, "ecg": np.zeros((1, 1, 6))})
 
 
+@pytest.mark.parametrize("fusion", ["intermediate", "late"])
+def test_a_type_without_features_is_passed_over_and_columns_are_asked_for(fusion):
+    x, y = data("logistic")
+    both = fused("logistic", ("eeg", "ecg", "temp"), fusion, 0, {**COLUMNS, "temp": []}, strength=100.0).fit(x, y)
+    assert np.array_equal(both.predict_proba(x), estimator("logistic", fusion).fit(x, y).predict_proba(x))
+    with pytest.raises(ValueError, match="needs the columns of eeg, ecg"):
+        fused("logistic", ("eeg", "ecg"), fusion, 0)
+
+
 @pytest.mark.parametrize("fusion", ["early", "intermediate", "late"])
 def test_one_type_alone_is_the_model_itself(fusion):
     x, y = data("logistic")
