@@ -66,7 +66,7 @@ def set_of(types: Iterable[str]) -> str:
     >>> set_of(("eeg", "ecg")), set_of(("eda", "ppg"))
     ('eeg258+ecg22/1', 'eda19+ppg19/1')
     """
-    return "+".join(f"{t}{len(FEATURES[t].names())}" for t in types) + "/1"
+    return "+".join(f"{t}{len(FEATURES[t].names())}" for t in types if t in FEATURES) + "/1"
 
 
 def block_of(column: str) -> str:
