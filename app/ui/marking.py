@@ -149,9 +149,9 @@ def panel(detail: SessionDetail, found: Marks, t0: float, page_s: float) -> None
             toggle(session, str(channel), standing)
         with st.popover("Mark a stretch", key="m_stretch"):
             stretch_form(session, t0, page_s)
-        if found.all:
-            with st.popover(f"Marks ({len(found.standing)})", key="m_history"):
-                history(session, found)
+    if found.all:
+        with st.expander(f"Marks: {len(found.standing)} set, {len(found.all) - len(found.standing)} taken back"):
+            history(session, found)
 
 
 def toggle(session: str, channel: str, standing: Mark | None) -> None:
@@ -204,7 +204,13 @@ def history(session: str, found: Marks) -> None:
     components.table(frame, kind="marks", subject=session, key="marks", placeholder="no")
     if found.standing:
         choice = st.selectbox(
-            "Take back", found.standing, format_func=words, index=None, placeholder="Choose a mark", key="m_back"
+            "Take a mark back",
+            found.standing,
+            format_func=words,
+            index=None,
+            placeholder="Choose a mark",
+            key="m_back",
+            width=400,
         )
         if st.button("Take back", key="m_take_back", disabled=choice is None) and choice is not None:
             done(session, marks.undo(state.store(), session, choice.id, now=state.now()), was_set=False)

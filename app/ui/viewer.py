@@ -166,7 +166,7 @@ def signal_page(detail: SessionDetail, view: View, marks: Marks) -> SignalPage:
     until = formats.clock(min(t0 + page_s, view.total))
     st.markdown(f"##### {formats.clock(t0)} to {until} of {formats.clock(view.total)}")
     how = f"filtered for display: {filter_words(detail)}; raw in grey" if view.filtered else "as recorded"
-    crossed = " ✕ after a name: left out." if any(r["bad"] for r in page.rows) else ""
+    crossed = " ✕ after a name: left out or marked." if any(r["bad"] for r in page.rows) else ""
     st.caption(
         f"{formats.counted(len(page.rows), 'channel')}, {how}. Shaded orange: not usable.{crossed}{beat_words(page)}"
     )

@@ -49,7 +49,7 @@ FLAGS: Mapping[str, str] = {
     "no_breaths": "no breaths in places",
     "warm_up": "warming up",
     "lost": "face lost",
-    "marked": "marked as bad by a person",
+    "marked": "marked as bad",
     "range": "outside the plausible range",
 }
 

@@ -71,7 +71,7 @@ def test_recompute_is_a_job_whose_bar_stands_on_the_page_and_whose_end_shows(fil
     jobs.claim(filled, "test:1:a", now=datetime.now(UTC))
     jobs.execute(filled.url, job.id)
     text = said(at.run())
-    assert "Computed again." in text and "marked as bad by a person" in text and "not applied" not in text
+    assert "Computed again." in text and "marked as bad" in text and "not applied" not in text
     text = said(open_page("session", session=session, tab="Provenance"))
     assert "Channels left out by a person: T7" in text and "as the files are" in text
 

@@ -18,7 +18,8 @@ OWN_PX = 92
 GAP_PX = 26
 BINS = 200
 # a grey line behind a stacked channel ends where it leaves its lane by so many rows
-LANES = 1.0
+LANES = 2.0
+BEHIND = palette.transparent(palette.INK, 0.75)
 MAX_SHAPES = 200
 # an axis is never stretched to less than this, so that noise does not look like a change (ux 10.4)
 # what stands before a name where several lines share an axis; in the order of palette.DASHES
@@ -129,7 +130,7 @@ def _stacked(figure, axis, top, type_, rows, page, negative_up, gain, grey) -> d
             z = np.asarray(was["y"], dtype=np.float64)
             z = sign * (z - _middle(z)) / step
             # what leaves its lane would hide the others
-            figure.add_trace(_line(was, np.where(np.abs(z) <= LANES, z, np.nan) - i, axis, palette.FAINT))
+            figure.add_trace(_line(was, np.where(np.abs(z) <= LANES, z, np.nan) - i, axis, BEHIND))
         colour = palette.INK if row.get("bad") else palette.CATEGORIES[0 if type_ != "ecg" else 1]
         dash = {"dash": "dot"} if row.get("bad") else {}
         figure.add_trace(_line(row, sign * (y - centre) / step - i, axis, colour, **dash))
