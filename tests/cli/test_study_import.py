@@ -54,3 +54,14 @@ def test_a_job_imports_a_study(tmp_path):
         assert len(studies.get(store, "j").trials) == 2
     finally:
         store.close()
+
+
+def test_a_study_is_exported_as_bids_into_a_new_folder_and_imported_again(tmp_path):
+    call = ("--subjects", "2", "--trials", "2", "--trial-s", "5")
+    answer(affectline(tmp_path, "study", "simulate", "--name", "sim", *call, "--json"))
+    out = str(tmp_path / "bids")
+    made = answer(affectline(tmp_path, "study", "export", "sim", "--format", "bids", "--out", out, "--json"))
+    assert (made["study"], made["format"], made["trials"]) == ("sim", "bids", 4)
+    assert answer(affectline(tmp_path, "study", "export", "sim", "--out", out, "--json"), 3)["code"] == "E-OUT"
+    back = answer(affectline(tmp_path, "study", "import", "bids", out, "--name", "back", "--json"))
+    assert (back["n_subjects"], back["n_trials"], back["simulated"], back["left_out"]) == (2, 4, True, [])

@@ -222,3 +222,21 @@ def test_a_fault_of_the_program_is_a_reference_and_no_traceback(tmp_path):
     assert len(kept) == 1 and "Traceback" in kept[0].read_text()
     assert os.name != "posix" or kept[0].stat().st_mode & 0o077 == 0
     assert "Traceback" in affectline(tmp_path, "history", "P-0001", **broken, AFFECTLINE_DEBUG="1").stderr
+
+
+def test_a_session_is_exported_as_edf_and_analysed_again(stored, tmp_path):
+    options = ("--what", "session", "--session", "P-0042/S-01", "--format", "edf", "--out", str(tmp_path / "out"))
+    got = answer(affectline(stored[0], "export", *options, "--json"))
+    assert (got["what"], got["rows"]) == ("session", 16)
+    [edf] = (tmp_path / "out").glob("*.edf")
+    again = answer(affectline(tmp_path / "other", "analyse", str(edf), "--patient", "P-0001", "--json"))
+    both = [{c["name"]: (c["type"], c["sfreq"]) for c in a["quality"]["channels"]} for a in (stored[1], again)]
+    assert both[0] == both[1]
+
+
+@pytest.mark.parametrize(
+    "options", [("--what", "session", "--format", "csv"), ("--what", "measures", "--format", "edf")], ids=["csv", "edf"]
+)
+def test_a_kind_is_exported_in_its_own_formats_only(options, stored, tmp_path):
+    done = affectline(stored[0], "export", *options, "--out", str(tmp_path / "out"), "--json")
+    assert answer(done, 2)["code"] == "E-EXPORT-FORMAT"
