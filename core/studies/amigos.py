@@ -19,14 +19,14 @@ from core.errors import Refused
 from core.readers.base import refuse
 from core.readers.checks import checked
 from core.settings import EPOC_14
-from core.studies import apart, listing, matlab
-from core.studies.folder import Planned, Source
-from core.types import Annotation, InputFile, LeftOut, Recording, Signal
+from core.studies import listing, matlab
+from core.studies.folder import Source
+from core.types import Annotation, InputFile, Recording, Signal
 
 SFREQ, BASELINE_S = 128.0, 5.0
 RATINGS = ("arousal", "valence", "dominance", "liking", "familiarity")
 EMOTIONS = ("neutral", "disgust", "happiness", "surprise", "anger", "fear", "sadness")
-COLUMNS = (*RATINGS, *EMOTIONS)
+SCALES = {**dict.fromkeys(RATINGS, (1.0, 9.0, 5.0)), **dict.fromkeys(EMOTIONS, (0.0, 1.0, 0.5))}
 CHANNELS = (
     *((name, "eeg", "µV") for name in EPOC_14),
     ("ECG right", "ecg", "mV"),
@@ -40,33 +40,14 @@ def source(path: Path, mapping: listing.Mapped) -> Source:
     """The study of the folder (of files, or of one folder a subject); High is a rating from 5 on."""
     listing.folder(path)
     everything = [*listing.files_under(path), *listing.files_under(path, "*/*")]
-    found = sorted((m[1], p) for p in everything if (m := _FILE.fullmatch(p.name)))
+    found = sorted((f"P{m[1]}", p) for p in everything if (m := _FILE.fullmatch(p.name)))
     if not found:
         raise Refused("E-STUDY-PATH", "it holds no Data_Preprocessed_P01.mat ...", path.name, "Name their folder.")
-    trials: list[Planned] = []
-    left_out: list[LeftOut] = []
-    for number, place in found:
-        file = InputFile(place.name, str(place))
-        try:
-            told = apart.ask("core.studies.amigos:tables", [file])
-        except Refused as refused:
-            left_out.append(listing.left_out(f"P{number}", "", refused))
-            continue
-        read = apart.Files("core.studies.amigos:parts", [file])
-        for i, (video, row) in enumerate(told):
-            given = {t: v for t, v in zip(COLUMNS, row, strict=False) if v is not None}
-            off = [t for t, v in given.items() if not (1 <= v <= 9 if t in RATINGS else v in (0, 1))]
-            if off or not given:
-                said = f"its label of {', '.join(off)} is off its scale." if off else "it has no self-assessment."
-                left_out.append(LeftOut(f"P{number}", video, "E-LABEL", said))
-                continue
-            trials.append(Planned(f"P{number}", video, given, {}, read.reader(i)))
-    if not trials and left_out:
-        raise Refused(left_out[0].code, left_out[0].text, path.name, "Nothing was stored.")
+    trials, left_out = listing.a_file_each(found, "core.studies.amigos", SCALES)
     return Source(
         basis=f"AMIGOS preprocessed (10.1109/TAFFC.2018.2884461): films, {len(found)} subjects",
         licence="AMIGOS end user licence agreement (on request from its authors)",
-        targets={**dict.fromkeys(RATINGS, (1.0, 9.0, 5.0)), **dict.fromkeys(EMOTIONS, (0.0, 1.0, 0.5))},
+        targets=SCALES,
         high={**dict.fromkeys(RATINGS, ">="), **dict.fromkeys(EMOTIONS, ">")},
         bands={"eeg": (4.0, 45.0)},
         inputs=(),
@@ -100,7 +81,7 @@ def tables(files: list[InputFile], job: Mapping[str, Any]) -> list[tuple[str, li
     for i in range(len(data)):
         name = str(ids[i]) if len(ids) == len(data) and isinstance(ids[i], str) else f"{i + 1:02d}"
         row = matlab.numbers(labels[i]) if i < len(labels) else np.zeros(0)
-        row = row if len(row) == len(COLUMNS) else np.zeros(0)
+        row = row if len(row) == len(SCALES) else np.zeros(0)
         told.append((name, [float(v) if math.isfinite(v) else None for v in row]))
     return told
 

@@ -18,9 +18,9 @@ import numpy as np
 from core.errors import Refused
 from core.readers.base import refuse
 from core.readers.checks import checked
-from core.studies import apart, listing
-from core.studies.folder import Planned, Source
-from core.types import UNITS, Annotation, InputFile, LeftOut, Recording, Signal
+from core.studies import listing
+from core.studies.folder import Source
+from core.types import UNITS, Annotation, InputFile, Recording, Signal
 
 SFREQ, BASELINE_S = 128.0, 3.0
 N_CHANNELS = 40
@@ -60,33 +60,15 @@ def source(path: Path, mapping: listing.Mapped) -> Source:
     listing.folder(path)
     inner = path / "data_preprocessed_python"
     folder = inner if inner.is_dir() else path
-    found = [(m[1], p) for p in listing.files_under(folder) if (m := _FILE.fullmatch(p.name))]
+    found = [(f"s{m[1]}", p) for p in listing.files_under(folder) if (m := _FILE.fullmatch(p.name))]
     if not found:
         raise Refused("E-STUDY-PATH", "it holds no s01.dat ... s32.dat.", path.name, "Name the folder with them.")
-    trials: list[Planned] = []
-    left_out: list[LeftOut] = []
-    for number, place in found:
-        file = InputFile(place.name, str(place))
-        try:
-            labels = apart.ask("core.studies.deap:tables", [file])
-        except Refused as refused:
-            left_out.append(listing.left_out(f"s{number}", "", refused))
-            continue
-        read = apart.Files("core.studies.deap:parts", [file])
-        for i, row in enumerate(labels):
-            given = {t: v for t, v in zip(LABELS, row, strict=True) if v is not None}
-            wrong = [t for t, v in given.items() if not SCALE[0] <= v <= SCALE[1]]
-            if wrong:
-                said = f"its rating of {', '.join(wrong)} is not on 1-9."
-                left_out.append(LeftOut(f"s{number}", f"{i + 1:02d}", "E-LABEL", said))
-                continue
-            trials.append(Planned(f"s{number}", f"{i + 1:02d}", given, {"site": site(int(number))}, read.reader(i)))
-    if not trials and left_out:
-        raise Refused(left_out[0].code, left_out[0].text, path.name, "Nothing was stored.")
+    scales = dict.fromkeys(LABELS, SCALE)
+    trials, left_out = listing.a_file_each(found, "core.studies.deap", scales, lambda s: {"site": site(int(s[1:]))})
     return Source(
         basis=f"DEAP preprocessed (10.1109/T-AFFC.2011.15): music videos, {len(found)} subjects",
         licence="DEAP end user licence agreement (on request from its authors)",
-        targets=dict.fromkeys(LABELS, SCALE),
+        targets=scales,
         high=dict.fromkeys(LABELS, ">="),
         bands={"eeg": (4.0, 45.0)},
         inputs=(),
@@ -139,10 +121,10 @@ def unpickled(file: InputFile) -> tuple[np.ndarray, np.ndarray]:
     return data, labels
 
 
-def tables(files: list[InputFile], job: Mapping[str, Any]) -> list[list[float | None]]:
-    """Entry of the child: the ratings of every trial."""
+def tables(files: list[InputFile], job: Mapping[str, Any]) -> list[tuple[str, list[float | None]]]:
+    """Entry of the child: name and ratings of every trial."""
     _, labels = unpickled(files[0])
-    return [[float(v) if math.isfinite(v) else None for v in row] for row in labels]
+    return [(f"{i:02d}", [float(v) if math.isfinite(v) else None for v in row]) for i, row in enumerate(labels, 1)]
 
 
 def parts(files: list[InputFile], job: Mapping[str, Any]) -> Iterator[tuple[int, Recording | Refused]]:

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ import pandas as pd
 
 from core.errors import Refused
 from core.readers.base import Options, refuse, visible
+from core.studies import apart
+from core.studies.folder import Planned
 from core.types import Annotation, InputFile, LeftOut, Notice, Recording, Signal
 
 MAX_TABLE_BYTES = 200 * 10**6
@@ -276,6 +278,38 @@ def joined(stimulus: Sequence[Signal], baseline: Sequence[Signal] | None) -> Rec
             data[at : at + len(own.data)] = own.data
         made.append(replace(s, data=data, onset_s=0.0))
     return Recording(tuple(made), None, (Annotation(0.0, length, "baseline"),))
+
+
+def a_file_each(
+    found: Iterable[tuple[str, Path]],
+    module: str,
+    scales: Mapping[str, tuple[float, float, float]],
+    groups: Callable[[str], dict[str, str]] = lambda subject: {},
+) -> tuple[list[Planned], list[LeftOut]]:
+    """The trials of a corpus with a file a subject, whose ``module`` has entries for a child: ``tables`` gives name and
+    labels, in the order of ``scales``, of every trial, and ``parts`` their recordings. Refused when there is no trial.
+    """
+    trials: list[Planned] = []
+    lost: list[LeftOut] = []
+    for subject, place in found:
+        file = InputFile(place.name, str(place))
+        try:
+            told = apart.ask(f"{module}:tables", [file])
+        except Refused as refused:
+            lost.append(left_out(subject, "", refused))
+            continue
+        read = apart.Files(f"{module}:parts", [file])
+        for i, (trial, row) in enumerate(told):
+            given = {t: v for t, v in zip(scales, row, strict=False) if v is not None}
+            off = [t for t, v in given.items() if not scales[t][0] <= v <= scales[t][1]]
+            if off or not given:
+                said = f"its label of {', '.join(off)} is off its scale." if off else "it has no label."
+                lost.append(LeftOut(subject, trial, "E-LABEL", said))
+                continue
+            trials.append(Planned(subject, trial, given, groups(subject), read.reader(i)))
+    if not trials and lost:
+        raise Refused(lost[0].code, lost[0].text, "", "Nothing was stored.")
+    return trials, lost
 
 
 def left_out(subject: str, trial: str, refused: Refused) -> LeftOut:
