@@ -50,8 +50,8 @@ def switches(
     on: dict[str, tuple[str, ...]] = {}
     if whole or applied.get(WHOLE):
         st.markdown("**The files**")
-        for problem in whole:
-            st.text(f"{formats.visible(wording.on_screen(problem.what), 300)} [{problem.code}]")
+        if whole:
+            st.text("\n".join(f"{formats.visible(wording.on_screen(p.what), 300)} [{p.code}]" for p in whole))
         on[WHOLE] = _toggles(WHOLE, whole, applied, titles, of)
     _for_all(by_channel, titles, of)
     with st.container(height=HEIGHT if len(by_channel) > MOST_SHOWN else "content"):
@@ -61,10 +61,8 @@ def switches(
                 with left:
                     type_ = next((wording.CHANNEL_TYPES.get(p.type, p.type) for p in found), "")
                     st.markdown(f"**{formats.in_label(channel)}** {formats.in_label(type_)}")
-                    for problem in found:
-                        st.text(_sentence(problem.what))
-                    if not found:
-                        st.text("Left out." if DROP in applied.get(channel, ()) else "Mended.")
+                    nothing = "Left out." if DROP in applied.get(channel, ()) else "Mended."
+                    st.text("\n".join(_sentence(p.what) for p in found) or nothing)
                 with right:
                     on[channel] = _toggles(channel, found, applied, titles, of)
     if unknown:

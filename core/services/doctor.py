@@ -19,6 +19,8 @@ from core.types import Notice, Quality, Recording, Signal, SignalQuality
 INVERTED = 1.5
 _BY_POWER = {1e3: "unit_x1000", 1e-3: "unit_div1000", 1e6: "unit_x1000000", 1e-6: "unit_div1000000"}
 _SAME_AS_OURS = {"gap", "missing", "marked"}
+# of each channel below; and what is no problem
+_SAID_ELSEWHERE = {"W-MISSING-VALUES", "W-REPAIRED"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Problem:
 
 def problems(recording: Recording, verdict: Quality) -> tuple[Problem, ...]:
     """All problems of a recording: first those of the files, then by channel in file order."""
-    found = [Problem(WHOLE, "", n.code, n.text, None, _of_notice(n)) for n in recording.notices]
+    told = [n for n in recording.notices if n.code not in _SAID_ELSEWHERE]
+    found = [Problem(WHOLE, "", n.code, n.text, None, _of_notice(n)) for n in told]
     copies = _copies(recording.signals)
     for signal, said in zip(recording.signals, verdict.signals, strict=True):
         found += _of_signal(signal, said, copies.get(signal.name))
@@ -64,8 +67,8 @@ def _of_signal(s: Signal, said: SignalQuality, copy_of: str | None) -> list[Prob
     power = off_by(s)
     if power:
         found.append(problem(
-            "unit", f"its values (95 % within {spread(s.data):.3g} {s.unit} of their middle) are none that a person "
-            f"gives; {REPAIRS[_BY_POWER[power]].title} they would be", None, _BY_POWER[power],
+            "unit", f"95 % of its values lie within {spread(s.data):.3g} {s.unit} of their middle, which fits no "
+            f"person; {REPAIRS[_BY_POWER[power]].title} would fit", None, _BY_POWER[power],
         ))  # fmt: skip
     if copy_of:
         found.append(problem("duplicate", f'it is a copy of "{copy_of}", sample by sample'))

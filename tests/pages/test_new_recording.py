@@ -161,7 +161,7 @@ def test_every_problem_is_listed_at_once_and_mended_by_switches_that_can_be_take
     assert "5 changes not applied" in check(at) and at.button(key="to_run").disabled
     at.button(key="apply_repairs").click().run()
     text = flat(check(at))
-    assert "point down" not in text and "1,000,000 they would be" not in text and "Left out." in text
+    assert "point down" not in text and "1,000,000 would fit" not in text and "Left out." in text
     assert not at.button(key="to_run").disabled
     next(t for t in at.toggle if (t.key or "").endswith("|T8|drop_channel")).set_value(False).run()
     at.button(key="apply_repairs").click().run()
