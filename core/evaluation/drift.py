@@ -56,13 +56,13 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Drift:
-    """What is said of a recording; ``features`` are those that moved most, with their PSI."""
+    """What is said of a recording; ``features`` are those whose mean moved most: name, PSI, SDs from training."""
 
     distance: float
     distance_limit: float
     psi: float
     psi_limit: float
-    features: tuple[tuple[str, float], ...]
+    features: tuple[tuple[str, float, float], ...]
     missing: tuple[str, ...]
 
     @property
@@ -104,10 +104,12 @@ def compare(training: Distribution, features: pd.DataFrame) -> Drift:
     distance = float(np.sqrt(np.sum((np.array(training.axes) @ z) ** 2 / np.array(training.variance))))
     psi = {n: _psi(x[there[:, i], i], np.array(training.deciles[i]))
            for i, n in enumerate(training.features) if has[i]}  # fmt: skip
-    worst = sorted(psi.items(), key=lambda item: -item[1])[:WORST]
+    moved = sorted(
+        ((n, psi[n], float(z[i])) for i, n in enumerate(training.features) if has[i]), key=lambda m: -abs(m[2])
+    )
     missing = tuple(n for n, h in zip(training.features, has, strict=True) if not h)
     mean_psi = float(np.mean(list(psi.values()))) if psi else 0.0
-    return Drift(distance, training.distance_limit, mean_psi, training.psi_limit, tuple(worst), missing)
+    return Drift(distance, training.distance_limit, mean_psi, training.psi_limit, tuple(moved[:WORST]), missing)
 
 
 def _psi(x: np.ndarray, cuts: np.ndarray) -> float:

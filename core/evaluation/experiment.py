@@ -148,9 +148,9 @@ def check(dataset: Dataset, spec: Spec) -> None:
         raise Refused("E-OVERSAMPLE", f"{model.title} takes no table that rows could be made for", spec.oversample)
     if spec.task != "binary" and (spec.smoothing or spec.flip):
         raise Refused("E-TASK", "smoothing and flipping are for the task binary", spec.task, "Leave them off.")
+    tasks.task(dataset, spec.task, spec.target)
     if len(dataset.rows(spec.target)) == 0:
         raise Refused("E-LABELS", f"no trial has a label of {spec.target}", dataset.name)
-    tasks.task(dataset, spec.task, spec.target)
 
 
 def folds(dataset: Dataset, spec: Spec) -> list[Fold]:

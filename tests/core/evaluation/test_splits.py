@@ -27,8 +27,7 @@ def studies(draw):
 
 def flat(fold):
     yield fold
-    for inner in fold.inner:
-        yield inner
+    yield from fold.inner
 
 
 @settings(max_examples=25, deadline=None)
