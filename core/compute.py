@@ -69,12 +69,29 @@ def pool(processes: int = 1) -> ProcessPoolExecutor:
 
 
 @contextmanager
+def _beside() -> Iterator[None]:
+    """Inside a task of the cluster: wait for other tasks without holding the place that they may need."""
+    from dask.distributed import get_worker, rejoin, secede
+
+    try:
+        get_worker()
+    except ValueError:
+        yield
+        return
+    secede()
+    try:
+        yield
+    finally:
+        rejoin()
+
+
+@contextmanager
 def executor(processes: int | None = None) -> Iterator[Executor]:
     """Where long work runs: ``DASK_SCHEDULER`` when it is set, else ``JOBS`` processes of this machine."""
     if settings().dask_scheduler:
         from dask.distributed import Client
 
-        with Client(settings().dask_scheduler) as client, client.get_executor(pure=False) as cluster:
+        with _beside(), Client(settings().dask_scheduler) as client, client.get_executor(pure=False) as cluster:
             yield cluster
     else:
         with pool(processes or settings().jobs) as local:

@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, JSONResponse
 
 from app.api import deps, docs, problems, schemas
-from app.api.routes import admin, health, jobs, predict, recordings, sessions, users
+from app.api.routes import admin, experiments, health, jobs, predict, recordings, sessions, users
 from core.settings import VERSION, settings
 
 PREFIX = "/api/v1"
@@ -64,7 +64,7 @@ def make() -> Api:
         form_limits={"max_files": recordings.MAX_FILES, "max_fields": 10, "max_part_size": AROUND},
     )
     guarded = APIRouter(dependencies=[Depends(deps.admitted)], responses=REFUSALS)
-    for noun in (health, predict, users, sessions, recordings, jobs, admin):
+    for noun in (health, predict, users, sessions, recordings, jobs, experiments, admin):
         guarded.include_router(noun.router)
 
     @guarded.get("/openapi.json", include_in_schema=False)

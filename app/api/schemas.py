@@ -135,6 +135,15 @@ class History(Answer):
     message: str
 
 
+class Experiments(Answer):
+    """A page of experiments, newest first; ``total`` counts all."""
+
+    total: int
+    page: int
+    size: int
+    experiments: list[dict[str, Any]]
+
+
 class InsightItem(BaseModel):
     """An insight as the source platform gave it, with the figures that tell what it is worth."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -336,8 +336,9 @@ def _finish(store: Store, experiment_id: int, spec: Spec, dataset: Dataset, now:
     results = [fold_result(f) for f in folds]
     summary = experiment.summarise(dataset, spec, results)
     details = experiment.details(dataset, spec, results)
+    whole = {"scores": summary, "details": details, "results": _results(store, spec, dataset, results, details)}
     with store.write() as tx:
-        rows.change(tx, experiment_id, state="done", updated_at=now, summary={"scores": summary, "details": details})
+        rows.change(tx, experiment_id, state="done", updated_at=now, summary=whole)
         tx.audit("experiment.finish", name_of(experiment_id), at=now, model=spec.model)
         record = rows.get(tx, experiment_id)
     assert record is not None
@@ -440,3 +441,116 @@ def _line(record: ExperimentRecord, counts: Mapping[int, tuple[int, int, float]]
         record.n_folds, stored - failed, failed, seconds, record.code_version,
         str(record.config.get("study_sha256", ""))[:16], (record.summary or {}).get("scores"),
     )  # fmt: skip
+
+
+# --- between experiments
+
+
+def compare(store: Store, names: Iterable[str], correction: str = "holm") -> dict:
+    """Two to four experiments on one study and target side by side, paired by subject; ties share a rank."""
+    from core.evaluation import statistics
+
+    chosen = list(dict.fromkeys(names))
+    if not 2 <= len(chosen) <= 4:
+        raise Refused("E-COMPARE", "two to four experiments are compared.", "experiments", "Choose 2-4.")
+    records = {name: _record(store, name) for name in chosen}
+    unfinished = [name for name, r in records.items() if r.summary is None]
+    if unfinished:
+        what = f"{', '.join(unfinished)} is not finished."
+        raise Refused("E-EXPERIMENT-OPEN", what, "experiments", "Run it to its end first.")
+    if len({(r.study, r.target) for r in records.values()}) > 1:
+        raise Refused(
+            "E-COMPARE", "these are of different studies or targets, so no subject can be paired with itself.",
+            ", ".join(chosen), "Choose experiments on one study and one target.",
+        )  # fmt: skip
+    scores = {
+        name: {row["subject"]: row["balanced_accuracy"] for row in (r.summary or {})["details"]["per_subject"]}
+        for name, r in records.items()
+    }
+    return statistics.compare(scores, correction)
+
+
+def ablate(
+    store: Store,
+    study: str,
+    target: str,
+    model: str,
+    *,
+    fusion: str = "early",
+    seed: int = 0,
+    inputs: Sequence[str] | None = None,
+    now: datetime,
+    progress: Progress | None = None,
+) -> dict:
+    """Run every set of a study's inputs (or those named) and pair each to the best single one, by subject.
+
+    Each set is an experiment of its own, stored as any other; the object says which.
+    """
+    from core.evaluation import ablation
+    from core.evaluation.dataset import inputs_of
+    from core.models import MODELS
+
+    if model not in MODELS:
+        raise NotFound("E-MODEL-KIND", f"there is no {model}", "model", f"Use one of {', '.join(MODELS)}.")
+    usable = [t for t in inputs_of(studies.get(store, study)) if not MODELS[model].inputs or t in MODELS[model].inputs]
+    sets = list(inputs or ablation.input_sets(usable))
+    if not sets:
+        raise Refused("E-INPUTS", f"{model} can use none of this study's inputs", study, "Choose another model.")
+    say = progress or (lambda share, words: None)
+    made = {}
+    for i, chosen in enumerate(sets):
+
+        def part(share: float, words: str, i: int = i, chosen: str = chosen) -> None:
+            say((i + share) / len(sets), f"{chosen}: {words}")
+
+        made[chosen] = evaluate(store, study, target, model, chosen, fusion=fusion, seed=seed, now=now, progress=part)[
+            "experiment"
+        ]
+    runs = {}
+    for chosen, name in made.items():
+        spec, dataset, results = opened(store, name)
+        runs[chosen] = (dataset, spec, results)
+    cost = {line.id: line.seconds for line in all_experiments(store)}
+    found = ablation.compared(runs)
+    sets_found = [{**row, "experiment": made[row["inputs"]], "seconds": cost[made[row["inputs"]]],
+                   "n_lost": runs[row["inputs"]][0].n_lost} for row in found["sets"]]  # fmt: skip
+    return {
+        "study": study, "target": target, "model": model, "fusion": fusion, "seed": seed, **found, "sets": sets_found,
+    }  # fmt: skip
+
+
+def results_table(store: Store) -> list[dict[str, Any]]:
+    """A row per finished experiment and subject with MOABB's columns; score is the subject's balanced accuracy."""
+    with store.read() as tx:
+        records = [r for r in rows.all_experiments(tx) if r.summary is not None]
+    return [
+        {
+            **row, "session": "0", "n_sessions": 1, "dataset": r.study, "experiment": name_of(r.id),
+            "pipeline": f"{r.model} {r.inputs} {r.fusion} {r.split} {r.target} seed {r.seed}",
+        }
+        for r in reversed(records)
+        for row in (r.summary or {})["results"]
+        if row["score"] is not None
+    ]  # fmt: skip
+
+
+def _results(store: Store, spec: Spec, dataset: Dataset, results: Sequence[FoldResult], details: Mapping) -> list[dict]:
+    """What ``results_table`` says of each subject: score, seconds and trials trained on (means over its folds)."""
+    from core.evaluation import experiment
+    from core.evaluation.dataset import reduced
+    from core.studies import folder
+
+    first = next((t for t in studies.get(store, spec.study).trials if t.path), None)
+    channels = len(reduced(folder.recording(first)).of_type(*spec.types)) if first else len(dataset.names(spec.types))
+    trained = [len(set(dataset.unit[fold.train])) for fold in experiment.folds(dataset, spec)]
+    out = []
+    for row in details["per_subject"]:
+        own = [r for r in results if (dataset.subject[r.test_rows] == row["subject"]).any()]
+        out.append(
+            {
+                "score": row.get("balanced_accuracy", row.get("ccc")), "time": sum(r.seconds for r in own) / len(own),
+                "samples": round(sum(trained[r.index] for r in own) / len(own)), "subject": row["subject"],
+                "channels": channels,
+            }
+        )  # fmt: skip
+    return out

@@ -70,15 +70,16 @@ INSIGHTS = {
     "dismissed_because": ("str", "", "reason of a dismissal"),
 }
 RESULTS = {
-    "score": ("float64", "0-1", "score of the fold"),
-    "time": ("float64", "s", "time the fold took"),
+    "score": ("float64", "0-1", "balanced accuracy over the subject's trials; concordance where a value is predicted"),
+    "time": ("float64", "s", "time of a fold that tested the subject"),
     "samples": ("int64", "trials", "trials trained on"),
-    "subject": ("str", "", "subject left out"),
-    "session": ("str", "", "session"),
+    "subject": ("str", "", "subject tested"),
+    "session": ("str", "", "session; always the first"),
     "channels": ("int64", "", "number of channels"),
     "n_sessions": ("int64", "", "number of sessions"),
     "dataset": ("str", "", "study"),
-    "pipeline": ("str", "", "model"),
+    "pipeline": ("str", "", "model, inputs, fusion, split, target and seed"),
+    "experiment": ("str", "", "experiment"),
 }
 COLUMNS: dict[str, dict[str, tuple[str, str, str]]] = {
     "measures": MEASURES,

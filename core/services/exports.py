@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from core.errors import Refused
-from core.services import stored
+from core.services import experiments, stored
 from core.services.export_columns import COLUMNS, INSIGHTS, MEASURES, RESULTS, WINDOWS
 from core.services.pseudonyms import require
 from core.settings import VERSION, settings
@@ -83,6 +83,8 @@ def frame(
     """The rows of an export as they will be written, columns as in design 6; for previews."""
     if what not in COLUMNS:
         raise Refused("E-EXPORT-KIND", f"there is no export {what!r}.", "what", f"Use one of {', '.join(KINDS)}.")
+    if what == "results":
+        return _typed([[row[name] for name in RESULTS] for row in experiments.results_table(store)], RESULTS)
     with store.read() as tx:
         return _frame(tx, what, patient, since, until)
 
@@ -96,9 +98,7 @@ def _frame(
         return _typed([_measure(row) for row in found], MEASURES)
     if what == "windows":
         return _windows(session_rows.series_table(tx, patient_id=patient_id, since=since, until=until))
-    if what == "insights":
-        return _insights(tx, insight_rows.table(tx, patient_id, since, until))
-    return _typed([], RESULTS)
+    return _insights(tx, insight_rows.table(tx, patient_id, since, until))
 
 
 def _typed(table: Sequence[Sequence[Any]], columns: Mapping[str, tuple[str, str, str]]) -> pd.DataFrame:

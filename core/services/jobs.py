@@ -19,7 +19,7 @@ from core.storage.records import JobRecord
 from core.storage.store import Store
 from core.types import InputFile, Reading
 
-KINDS = ("analyse", "recompute", "demo", "train", "simulate", "plan", "import", "export")
+KINDS = ("analyse", "recompute", "demo", "train", "simulate", "plan", "import", "export", "evaluate", "ablate")
 STATES = ("queued", "running", "done", "failed", "cancelled")
 
 
@@ -61,7 +61,7 @@ def submit(store: Store, kind: str, params: Mapping, *, label: str = "", now: da
 
     Kinds: "analyse" {draft, patient, model, started_at, reading}, "recompute" {session, reading, model}, "demo" {},
     "train" {...}, "simulate" {...}, "plan" and "import" {kind, name, mapping, and path, at or draft},
-    "export" {study}.
+    "export" {study}, "evaluate" and "ablate": as ``core.services.experiments`` takes them.
     """
     if kind not in KINDS:
         raise Refused("E-JOB-KIND", f"there is no kind of job {kind!r}.", "kind", f"Use one of {', '.join(KINDS)}.")
@@ -339,6 +339,20 @@ def _export(store: Store, params: Mapping, report: Callable[[float, str], None])
     return {"export": made.id, "name": made.name, "trials": made.trials, "notes": list(made.notes)}
 
 
+def _evaluate(store: Store, params: Mapping, report: Callable[[float, str], None]) -> dict:
+    from core.services import experiments
+
+    made = experiments.evaluate(store, **dict(params), now=datetime.now(UTC), progress=report)
+    return {"experiment": made["experiment"]}
+
+
+def _ablate(store: Store, params: Mapping, report: Callable[[float, str], None]) -> dict:
+    from core.services import experiments
+
+    made = experiments.ablate(store, **dict(params), now=datetime.now(UTC), progress=report)
+    return {"experiments": [row["experiment"] for row in made["sets"]]}
+
+
 WORK: dict[str, Callable[[Store, Mapping, Callable[[float, str], None]], dict[str, Any]]] = {
     "analyse": _analyse,
     "recompute": _recompute,
@@ -348,4 +362,6 @@ WORK: dict[str, Callable[[Store, Mapping, Callable[[float, str], None]], dict[st
     "plan": _plan,
     "import": _import,
     "export": _export,
+    "evaluate": _evaluate,
+    "ablate": _ablate,
 }

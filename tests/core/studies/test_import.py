@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app.cli import Corpus
+from app.cli.research import Corpus
 from core.errors import Conflict, NotFound, Refused
 from core.services import jobs, studies
 from core.storage.store import Store

@@ -1,0 +1,165 @@
+"""Answers as lines to read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def session_lines(answer: Mapping) -> list[str]:
+    """A session in words."""
+    from app.ui import wording
+
+    quality = answer["quality"]
+    lines = [
+        f"{answer['session']}: {wording.STATUS.get(answer['status'], answer['status'])}",
+        f"  quality {quality['grade']}, usable share {share(quality['usable_share'])}",
+        *(f"  reason: {reason}" for reason in answer["reasons"]),
+        *(f"  warning {warning['code']}: {warning['text']}" for warning in answer["warnings"]),
+    ]
+    model = answer["model"]
+    if model:
+        accuracy = model["balanced_accuracy"]
+        known = "not known" if accuracy is None else f"{accuracy:.2f} (chance 0.50)"
+        lines.append(f"  model {model['name']} {model['version']}, trained on {model['basis']}")
+        lines.append(f"  balanced accuracy on unseen subjects: {known}")
+    lines += [f"  {name}: {value_words(value)}" for name, value in answer["predictions"].items()]
+    state = answer["state"]
+    lines.append(f"  state: {not_computed(state) if 'not_computed' in state else state['words']}")
+    lines += [f"  {name}: {value_words(value)}" for name, value in answer["markers"].items()]
+    lines += [f"  insight ({item['severity']}): {item['text']}" for item in answer["insights"]]
+    return [*lines, wording.FOOTER]
+
+
+def history_lines(answer: Mapping) -> list[str]:
+    """A history in words, a line for each session."""
+    lines = [f"{answer['patient']}: {answer['total']} sessions"]
+    for row in answer["sessions"]:
+        both = {**row["predictions"], **row["markers"]}
+        values = ", ".join(f"{name} {value_words(v)}" for name, v in both.items() if "not_computed" not in v)
+        source = "imported" if row["imported"] else f"{row['status']}, usable {share(row['usable_share'])}"
+        lines.append(f"  {row['session']}  {row['started_at']}  {source}  {values}".rstrip())
+    return lines
+
+
+def insight_lines(answer: Mapping) -> list[str]:
+    """Insights in words, a line for each."""
+    lines = [f"{answer['patient']}: {len(answer['insights'])} insights, preset {answer['preset']}"]
+    for item in answer["insights"]:
+        lines.append(f"  {item['session']}  {item['kind']} ({item['severity']}): {item['text']}")
+        lines.append(f"    n {item['n']}, expected by chance {item['expected_by_chance']:.2g} per 20 sessions")
+    return lines
+
+
+def model_lines(answer: list[Mapping]) -> list[str]:
+    """Bundles in words."""
+    if not answer:
+        return ["No model is installed. Markers are computed without one."]
+    lines = []
+    for model in answer:
+        accuracy = model["balanced_accuracy"]
+        known = "not known" if accuracy is None else f"{accuracy:.2f}"
+        lines.append(f"{model['name']} {model['version']}: {', '.join(model['targets'])} from {model['inputs']}")
+        lines.append(f"  trained on {model['basis']}; balanced accuracy on unseen subjects {known}")
+        if model["problem"]:
+            lines.append(f"  not usable: {model['problem']}")
+    return lines
+
+
+def value_words(value: Mapping) -> str:
+    """A prediction or marker in words."""
+    if "not_computed" in value:
+        return not_computed(value)
+    if "p_high" in value:
+        interval = f" ({value['low']:.2f} to {value['high']:.2f})" if isinstance(value.get("low"), float) else ""
+        return f"{value['p_high']:.2f}{interval} {value['label']}"
+    return f"{value['value']:.4g} {value['unit']}"
+
+
+def not_computed(value: Mapping) -> str:
+    """Why there is no value, in words."""
+    from app.ui import wording
+
+    reason = value["not_computed"]
+    return f"not computed: {wording.REASONS.get(reason, reason)}"
+
+
+def share(value: float | Mapping) -> str:
+    """A share of 0-1 as per cent."""
+    return not_computed(value) if isinstance(value, Mapping) else f"{value:.0%}"
+
+
+def study_lines(answer: Mapping) -> list[str]:
+    """An imported study in words."""
+    lines = [
+        f"{answer['study']}: {answer['n_subjects']} subjects, {answer['n_trials']} trials; {answer['basis']}",
+        f"  inputs {', '.join(answer['inputs']) or 'ready features only'}; licence {answer['licence']}",
+    ]
+    for target, scale in answer["scales"].items():
+        lines.append(
+            f"  {target}: {scale['lowest']:g} to {scale['highest']:g}, High is {scale['high']} {scale['cut']:g}"
+        )
+    lines += [f"  note: {note}" for note in answer["notes"]]
+    if answer["left_out"]:
+        lines.append(f"  {len(answer['left_out'])} left out:")
+    lines += [f"    {t['subject']} {t['trial'] or 'all'} ({t['code']}): {t['text']}" for t in answer["left_out"]]
+    return lines
+
+
+def pair_lines(answer: Mapping) -> list[str]:
+    """Names and values."""
+    words = {name: ", ".join(map(str, v)) if isinstance(v, list | tuple) else v for name, v in answer.items()}
+    return [f"{name}: {value}" for name, value in words.items()]
+
+
+def nested_lines(answer: Mapping, indent: str = "") -> list[str]:
+    """An object of objects, indented; long lists are only counted."""
+    lines: list[str] = []
+    for name, value in answer.items():
+        if isinstance(value, Mapping):
+            lines += [f"{indent}{name}:", *nested_lines(value, indent + "  ")]
+        elif isinstance(value, list | tuple) and (len(value) > 12 or any(isinstance(item, Mapping) for item in value)):
+            lines.append(f"{indent}{name}: {len(value)} entries")
+        else:
+            lines += [indent + line for line in pair_lines({name: value})]
+    return lines
+
+
+def table_lines(answer: list[Mapping]) -> list[str]:
+    """A line for each row."""
+    return [", ".join(f"{name} {value}" for name, value in row.items()) for row in answer] or ["none"]
+
+
+def experiment_lines(answer: Mapping) -> list[str]:
+    """The scores of an experiment beside chance."""
+    trial = answer["trial"]
+    lines = [
+        f"{answer['experiment']}: {answer['study']}, {answer['target']} from {answer['inputs']} by {answer['model']} "
+        f"({answer['fusion']}), {answer['split']}, seed {answer['seed']}",
+        f"  {answer['n_subjects']} subjects, {answer['n_trials']} trials, {answer['n_windows']} windows",
+    ]
+    names = [name for name, value in trial.items() if isinstance(value, Mapping) and "value" in value]
+    lines += [f"  {name.replace('_', ' ')}: {interval(trial[name])}" for name in names]
+    if "chance" in trial:
+        low, high = trial["chance"]["low"], trial["chance"]["high"]
+        lines.append(f"  a coin reaches {low:.2f} to {high:.2f} balanced accuracy")
+        lines.append(f"  the majority class is right in {trial['majority_accuracy']:.2f}")
+    return lines
+
+
+def ablation_lines(answer: Mapping) -> list[str]:
+    """What each input adds."""
+    lines = [f"{answer['study']}, {answer['target']} by {answer['model']}: {answer['n_subjects']} subjects, "
+             f"{answer['n_trials']} trials that every set could use"]  # fmt: skip
+    lines += [f"  {row['inputs']}: {interval(row)} ({row['experiment']})" for row in answer["sets"]]
+    for row in answer["differences"]:
+        p = "not computed" if row["p_adjusted"] is None else f"{row['p_adjusted']:.3f}"
+        lines.append(f"  {row['inputs']} less {row['against']}: {interval(row)}, adjusted p {p}")
+    return lines
+
+
+def interval(found: Mapping) -> str:
+    """A value with its interval, or that there is none."""
+    if found["value"] is None:
+        return "not computed: too few"
+    text = f"{found['value']:.3f}"
+    return text if found["low"] is None else f"{text} ({found['low']:.3f} to {found['high']:.3f})"
