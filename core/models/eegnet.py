@@ -19,7 +19,7 @@ class EEGNet(Bodies):
     """One body for each channel type. On 14 channels and 512 samples it has 1,842 parameters.
 
     ``first_norm=False`` is a variant, not the paper's: the second batch norm cancels the first, and without it the
-    spatial filters can go first in training too, which is several times faster.
+    spatial filters can go first in training too, which takes about half the time.
     """
 
     def __init__(

@@ -77,6 +77,16 @@ def test_eegnet_gives_the_same_with_its_spatial_filters_first():
         assert (body(x) - plain).abs().max() < 1e-5
 
 
+def test_the_variant_without_the_first_norm_filters_the_same_in_training():
+    body = built("eegnet", {"eeg": (14, 512)}, 2, first_norm=False).bodies["eeg"]
+    x = inputs({"eeg": (14, 512)}, 4)["eeg"]
+    with torch.no_grad():
+        a, b = (body.train(training)._spatial_first(x) for training in (True, False))
+        plain = body.spatial(body.temporal(nn.functional.pad(x, (31, 32))[:, None]))[:, :, 0]
+    assert a.shape == b.shape == (4, 16, 512)
+    assert (a - plain).abs().max() < 1e-5 and (b - plain).abs().max() < 1e-5
+
+
 def test_eegnets_weights_stay_in_their_norms_while_it_learns():
     x, y = data("eegnet")
     net = make("eegnet", lr=0.1, epochs=5).fit({"eeg": x["eeg"]}, y)
