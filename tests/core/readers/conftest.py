@@ -23,6 +23,19 @@ def given(path: Path, name: str | None = None) -> InputFile:
     return InputFile(name or path.name, str(path))
 
 
+def said(recording, code):
+    """The notices of one code, in one text."""
+    return " ".join(n.text for n in recording.notices if n.code == code)
+
+
+def codes(recording):
+    return [n.code for n in recording.notices]
+
+
+def by_name(recording):
+    return {s.name: s for s in recording.signals}
+
+
 @pytest.fixture
 def write_csv(tmp_path):
     def write(text, name="table.csv"):

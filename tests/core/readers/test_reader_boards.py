@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from core.errors import Refused
 from core.readers import READERS, Options, session
 from tests.core.readers import vendors as v
-from tests.core.readers.conftest import given
+from tests.core.readers.conftest import given, said
 
 
 @pytest.fixture
@@ -25,10 +25,6 @@ def write(tmp_path):
         return given(tmp_path / name)
 
     return write
-
-
-def said(recording, code):
-    return " ".join(n.text for n in recording.notices if n.code == code)
 
 
 OPENBCI = {

@@ -16,14 +16,10 @@ from hypothesis import strategies as st
 from core.errors import Refused
 from core.readers import READERS, Options, channels, session
 from core.readers.base import visible
-from tests.core.readers.conftest import eeg, given
+from tests.core.readers.conftest import codes, eeg, given
 
 X = eeg(2)
 TWO = [("EEG Fp1", "uV", 128, X[0], -100, 100), ("ECG", "uV", 256, np.tile(X[1], 2), -100, 100)]
-
-
-def codes(recording):
-    return [n.code for n in recording.notices]
 
 
 def changed(file, at, new):

@@ -16,7 +16,7 @@ from core.readers import READERS, Options, isolation, session
 from core.settings import settings as site
 from core.types import Reading
 from tests.core.readers import vendors as v
-from tests.core.readers.conftest import given
+from tests.core.readers.conftest import by_name, given, said
 
 
 @pytest.fixture
@@ -26,14 +26,6 @@ def write(tmp_path):
         return given(tmp_path / name)
 
     return write
-
-
-def said(recording, code):
-    return " ".join(n.text for n in recording.notices if n.code == code)
-
-
-def by_name(recording):
-    return {s.name: s for s in recording.signals}
 
 
 # ------------------------------------------------------------------------------------------------ OpenFace

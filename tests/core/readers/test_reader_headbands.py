@@ -11,7 +11,7 @@ import pytest
 from core.errors import Refused
 from core.readers import Options, session
 from tests.core.readers import vendors as v
-from tests.core.readers.conftest import given
+from tests.core.readers.conftest import by_name, given, said
 
 
 @pytest.fixture
@@ -21,14 +21,6 @@ def write(tmp_path):
         return given(tmp_path / name)
 
     return write
-
-
-def said(recording, code):
-    return " ".join(n.text for n in recording.notices if n.code == code)
-
-
-def by_name(recording):
-    return {s.name: s for s in recording.signals}
 
 
 def test_mind_monitor_has_raw_eeg_at_256_hz_and_lists_band_powers(write):

@@ -15,15 +15,11 @@ from hypothesis import strategies as st
 from core.errors import Refused
 from core.readers import READERS, Options, npz, session
 from core.types import Annotation, Recording, Signal
-from tests.core.readers.conftest import eeg, given, table
+from tests.core.readers.conftest import codes, eeg, given, table
 
 
 def read(file, **options):
     return session.read([file], Options(**options))
-
-
-def codes(recording):
-    return [n.code for n in recording.notices]
 
 
 def test_a_table_of_eeg_has_its_rate_names_and_values(write_csv):

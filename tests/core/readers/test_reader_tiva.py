@@ -12,7 +12,7 @@ from core.errors import Refused
 from core.readers import Options, session
 from core.types import Reason
 from tests.core.readers import vendors as v
-from tests.core.readers.conftest import given
+from tests.core.readers.conftest import by_name, given
 
 START = datetime.fromtimestamp(1_700_000_000, UTC)
 
@@ -25,10 +25,6 @@ def write(tmp_path):
         return [given(tmp_path / f"{name}.csv") for name in tables]
 
     return write
-
-
-def by_name(recording):
-    return {s.name: s for s in recording.signals}
 
 
 def test_a_face_a_headband_and_events_lie_on_one_clock(write):

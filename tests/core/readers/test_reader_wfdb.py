@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core.errors import Refused
 from core.readers import READERS, Options, session
 from tests.core.readers import vendors as v
-from tests.core.readers.conftest import eeg, given
+from tests.core.readers.conftest import eeg, given, said
 
 
 @pytest.fixture
@@ -24,10 +24,6 @@ def write(tmp_path):
         return [given(tmp_path / f"{name}.dat"), given(tmp_path / f"{name}.hea")]
 
     return write
-
-
-def said(recording, code):
-    return " ".join(n.text for n in recording.notices if n.code == code)
 
 
 def test_record_100_has_two_leads_of_half_an_hour_and_the_beats_of_its_readers(shared_data):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from core.errors import Refused
 from core.readers import READERS, session
 from tests.core.readers import vendors as v
-from tests.core.readers.conftest import eeg, given
+from tests.core.readers.conftest import eeg, given, said
 
 
 @pytest.fixture
@@ -24,10 +24,6 @@ def write(tmp_path):
         return given(tmp_path / name)
 
     return write
-
-
-def said(recording, code):
-    return " ".join(n.text for n in recording.notices if n.code == code)
 
 
 def test_a_clock_reset_is_named_and_its_gap_stays_a_gap(shared_data):

@@ -15,15 +15,11 @@ from core.errors import Refused
 from core.readers import READERS, Options, expand, npz, session
 from core.types import InputFile
 from tests.core.readers import vendors
-from tests.core.readers.conftest import eeg, given, table
+from tests.core.readers.conftest import codes, eeg, given, table
 
 
 def read(*paths, **options):
     return session.read([given(Path(p)) for p in paths], Options(**options))
-
-
-def codes(recording):
-    return [n.code for n in recording.notices]
 
 
 # ------------------------------------------------------------------------------------------------ real recordings
