@@ -57,6 +57,7 @@ def test_the_same_simulation_again_is_the_same_study_and_another_is_refused(stor
             "targets": ["valence", "arousal", "dominance"],
             "inputs": ["eeg", "ecg"],
             "simulated": True,
+            "licence": "simulated by Affectline; free of any rights",
         }
     ]
 
