@@ -91,7 +91,9 @@ def test_leave_one_subject_out_equals_a_plain_script_to_nine_digits(study):
 BLIND = [
     SPEC,
     replace(SPEC, model="forest", options=SMALL_FOREST),
-    replace(SPEC, model="majority"),
+    *(replace(SPEC, model=name) for name in ("majority", "stratified", "xgboost", "svm")),
+    replace(SPEC, model="mlp", options={"epochs": 1}),
+    replace(SPEC, model="tangent", inputs="eeg"),
     replace(SPEC, split="nested_loso", flip=True, smoothing="two_state"),
     replace(SPEC, fusion="late", oversample="smote"),
     replace(SPEC, fusion="intermediate", oversample="random"),
