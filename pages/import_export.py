@@ -52,9 +52,16 @@ def wizard(store) -> None:
     """Choose, look, make, fetch."""
     left, right = st.columns(2, gap="large")
     with left:
-        kind = st.selectbox("What", list(wording.EXPORT_KINDS), format_func=wording.EXPORT_KINDS.__getitem__)
+        kinds = list(wording.EXPORT_KINDS)
+        wanted = state.param(state.SESSION)
+        kind = st.selectbox(
+            "What", kinds, index=kinds.index("session") if wanted else 0, format_func=wording.EXPORT_KINDS.__getitem__
+        )
         known = [p.pseudonym for p in patients.find(store)]
-        patient = st.selectbox("Patient", known, index=None, placeholder="All patients")
+        whose = (wanted or "").partition("/")[0]
+        patient = st.selectbox(
+            "Patient", known, index=known.index(whose) if whose in known else None, placeholder="All patients"
+        )
     if kind == "session":
         with right:
             recording(store, patient)

@@ -93,6 +93,8 @@ def actions(detail: SessionDetail) -> None:
             st.badge(f"moved here from {formats.in_label(detail.moved_from)}", color="gray")
         st.space("stretch")
         nav.link("patient", f"Timeline of {row.patient}", {state.PATIENT: row.patient})
+        if detail.recording_state == "kept":
+            nav.link("import-export", "Export as EDF+", {state.SESSION: row.session})
         if row.deleted_at is None:
             if st.button("Move to another patient", key="move"):
                 move(row.session, row.patient)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.ui import components, formats, nav, state, wording
+from app.ui import components, formats, state, wording
 from core.errors import AffectlineError, NotFound
 from core.services import export_files, jobs, sessions, studies
 from core.services.jobs import Job
@@ -70,11 +70,13 @@ def listed(store) -> None:
             for s in found
         ]
     )
-    row = components.table(table, kind="studies", subject="cohort", key="studies", select=True)
-    if row is None:
-        st.caption("Choose a study to see its labels, to give its subjects groups, or to export it.")
-        return
-    _study(store, found[row]["name"])
+    components.table(table, kind="studies", subject="cohort", key="studies")
+    name = st.selectbox(
+        "Study", [s["name"] for s in found], index=None, key="chosen_study",
+        placeholder="Choose one to see its labels, to give its subjects groups, or to export it",
+    )  # fmt: skip
+    if name:
+        _study(store, name)
 
 
 def _study(store, name: str) -> None:
@@ -345,4 +347,3 @@ def _left_out(found: Sequence[Mapping[str, str]], *, key: str) -> None:
             st.caption(f"The first {MOST} of {len(table):,}; the export has all of them.")
         st.dataframe(table.head(MOST), hide_index=True, key=key)
         components.export_button(table, kind="left-out", key=key)
-    nav.link("jobs", "All jobs")

@@ -97,7 +97,7 @@ def import_(
     if not path.exists():
         raise NotFound("E-STUDY-PATH", "there is no such file or folder.", path.name, "Check the name and the folder.")
     if progress:
-        progress(0.0, "reading the tables")
+        progress(0.0, "Reading the tables")
     source = STUDIES[kind](path, dict(mapping or {}))
     if name in folder.names(root(store)):
         if folder.manifest(root(store), name)["made_by"] != dict(source.made_by):

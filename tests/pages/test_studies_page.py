@@ -158,16 +158,15 @@ def test_an_uploaded_zip_is_looked_into_and_imported(site):
     assert not list((site.data_dir / "spool").glob("*"))
 
 
-def chosen(name_key: str, row: int = 0):
-    """The list with a row chosen."""
+def chosen(name: str):
+    """The list with a study chosen."""
     at = open_page("import_export", tab=TAB)
-    at.session_state[name_key] = {"selection": {"rows": [row], "columns": [], "cells": []}}
-    return at.run()
+    return at.selectbox(key="chosen_study").set_value(name).run()
 
 
 def test_a_study_is_exported_as_bids_and_fetched(site):
     studies.import_(site, "manifest", studies.import_folder(site) / "lab", "lab", now=NOW)
-    at = chosen("table-studies")
+    at = chosen("lab")
     at.button(key="export_bids").click().run()
     check(at)
     work(site)
@@ -180,12 +179,12 @@ def test_a_study_is_exported_as_bids_and_fetched(site):
 
 def test_groups_of_subjects_are_added_and_names_are_refused(site):
     studies.import_(site, "manifest", studies.import_folder(site) / "lab", "lab", now=NOW)
-    at = chosen("table-studies")
+    at = chosen("lab")
     at.file_uploader[0].set_value(("ei.csv", b"subject,group_ei_score\nS1,110\nS2,95\n", "text/csv")).run()
     assert "ei_score for 2 subjects" in check(at).replace("\\", "")
     assert {t.subject: t.groups["ei_score"] for t in studies.get(site, "lab").trials} == {"S1": "110", "S2": "95"}
     assert admin.audit(site)[0]["action"] == "study.groups"
-    at = chosen("table-studies")
+    at = chosen("lab")
     at.file_uploader[0].set_value(("ei.csv", b"subject,group_x,surname\nS1,1,Smith\n", "text/csv")).run()
     text = check(at).replace("\\", "")
     assert "E-PRIVATE" in text and "surname" in text and "ei.csv" in text and "Smith" not in text
@@ -200,6 +199,12 @@ def test_a_recording_leaves_as_edf_after_its_annotations_were_shown(filled):
     text = check(at)
     assert ".edf" in text and "16 signals in 3 files" in text
     assert exports.recent(filled)[0]["kind"] == "session"
+
+
+def test_the_link_of_a_session_opens_the_export_with_it_chosen(filled):
+    at = open_page("import_export", session=f"{RECORDED}/S-01")
+    check(at)
+    assert [s.value for s in at.selectbox][:3] == ["session", RECORDED, f"{RECORDED}/S-01"]
 
 
 def test_every_corpus_has_a_title_and_every_side_of_a_cut_a_word():
