@@ -16,6 +16,7 @@ import pandas as pd
 
 from core import aggregate, cleaning, features, markers, preprocess, quality, states, windows
 from core.compute import Progress, part
+from core.features import causal
 from core.models.bundle import Bundle
 from core.settings import settings
 from core.types import Grade, Measure, Pipeline, Prediction, Quality, Reading, Reason, Recording, Summary, Windows
@@ -78,7 +79,10 @@ def _features(
 ) -> Prepared:
     scaled = preprocess.normalised(clean, verdict, pipeline, baseline)
     cut = windows.cut(scaled, verdict, pipeline, types)
-    return Prepared(features.table(scaled, cut, verdict, pipeline, types), cut, verdict, scaled)
+    table = features.table(scaled, cut, verdict, pipeline, types)
+    if pipeline.norm_mode == "causal":
+        cut = causal.read(table, cut)
+    return Prepared(table, cut, verdict, scaled)
 
 
 def analyse(

@@ -350,7 +350,8 @@ class Pipeline:
     """The settings of the chain; its hash is stored with every analysis and every bundle.
 
     Corner frequencies and rates in Hz, lengths in seconds. ``line_hz`` is a fact of the site's mains, not a choice
-    of a model (every band used ends at 30 Hz), so it is stored beside the hash and not in it.
+    of a model (every band used ends at 30 Hz), so it is stored beside the hash and not in it. ``norm_mode``: ``self``,
+    ``baseline`` (both scale signals) or ``causal`` (features of EDA and pulse, told by their own past).
     """
 
     eeg_band: tuple[float, float] = (0.5, 45.0)

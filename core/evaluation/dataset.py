@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -236,6 +236,10 @@ def open(path: Path) -> Dataset:
     )  # fmt: skip
 
 
+# onsets (n,) and features (n, n_features) of a trial; None where nothing of it can be used
+_Made = tuple[np.ndarray, np.ndarray] | None
+
+
 class _Plan:
     """What one dataset is made of, and its name in the cache."""
 
@@ -245,7 +249,7 @@ class _Plan:
 
         ready = ready_columns(study)
         self.recorded = tuple(t for t in types if t in study.inputs and t not in ready)
-        named = {t: tuple(features.names((t,))) for t in self.recorded if t in features.FEATURES}
+        named = {t: tuple(features.names((t,), pipeline)) for t in self.recorded if t in features.FEATURES}
         named |= {t: tuple(ready[t]) for t in types if t in ready}
         self.columns = {t: named[t] for t in types if t in named}
         self.channels: dict[str, tuple[str, ...]] = {}
@@ -267,10 +271,10 @@ class _Plan:
         rows: list[pd.DataFrame] = []
         with ExitStack() as files:
             out = _Growing(folder, files)
-            for i, trial in enumerate(self.study.trials):
+            whole = self.pipeline.norm_mode == "causal"
+            for i, (trial, made) in enumerate(self._of_sessions() if whole else self._of_trials(out)):
                 if progress:
                     progress(i / len(self.study.trials), f"windows of trial {i + 1} of {len(self.study.trials)}")
-                made = self._trial(trial, out)
                 if made is not None:
                     onset_s, x = made
                     parts.append(x)
@@ -291,6 +295,28 @@ class _Plan:
         labels = {f"label_{t}": float(trial.labels.get(t, np.nan)) for t in self.study.targets}
         who = {"subject": trial.subject, "trial": trial.trial, "stimulus": trial.groups.get("stimulus", trial.trial)}
         return pd.DataFrame({**who, "onset_s": onset_s, **labels})
+
+    def _of_trials(self, out: _Growing) -> Iterator[tuple[Trial, _Made]]:
+        for trial in self.study.trials:
+            yield trial, self._trial(trial, out)
+
+    def _of_sessions(self) -> Iterator[tuple[Trial, _Made]]:
+        """Windows that hear of their past: of whole sessions, each given to the trial that it lies in."""
+        from core import pipeline as chain
+        from core.evaluation.sessions import sessions
+
+        names = [n for c in self.columns.values() for n in c]
+        for session in sessions(self.study.trials):
+            if not set(self.recorded) <= set(session.recording.types):
+                continue
+            prepared = chain.features_of(session.recording, self.pipeline, self.recorded)
+            owner = session.of(prepared.windows.onset_s, self.pipeline.window_s)
+            keep = prepared.usable(self.recorded) & (prepared.quality.grade(self.recorded) is not Grade.POOR)
+            for i, trial in enumerate(session.trials):
+                own = keep & (owner == i)
+                x = prepared.table.loc[own, names].to_numpy(dtype=np.float64)
+                onset_s = prepared.windows.onset_s[own] - session.spans[i][0]
+                yield trial, (onset_s, x) if own.any() else None
 
     def _trial(self, trial: Trial, out: _Growing) -> tuple[np.ndarray, np.ndarray] | None:
         """Onsets (n,) and features (n, n_features) of a trial, or None where nothing of it can be used."""

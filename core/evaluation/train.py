@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from core import features
 from core.errors import NotFound, Refused
-from core.evaluation import calibration, experiment, leak_audit, metrics, tasks
+from core.evaluation import calibration, experiment, leak_audit, metrics, sessions, tasks
 from core.evaluation.dataset import Dataset, Progress, prepare
 from core.evaluation.experiment import FoldResult, Spec
 from core.models import MODELS
@@ -55,7 +55,7 @@ def train(
     from threadpoolctl import threadpool_limits
 
     check(study, targets, model, types)
-    pipeline = replace(pipeline, features=features.set_of(types))
+    pipeline = sessions.pipeline_of(study, types, replace(pipeline, features=features.set_of(types)))
     said = progress or (lambda share, text: None)
     dataset = prepare(study, pipeline, types, progress=lambda share, text: said(0.6 * share, text))
     flat = [t for t in targets if len(set(dataset.high(t)[dataset.rows(t)])) < 2]

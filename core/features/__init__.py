@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pandas as pd
 
-from core.features import acc, ecg, eda, eeg, emg, eog, face, ppg, resp, rr, temp
+from core.features import acc, causal, ecg, eda, eeg, emg, eog, face, ppg, resp, rr, temp
 from core.types import Pipeline, Quality, Recording, Windows
 
 
@@ -49,12 +49,19 @@ def table(
     ``recording`` is filtered, and its EEG and ECG normalised; other types keep their units. Types without features
     here (see FEATURES) are passed over; columns of a type that was not recorded are all NaN.
     """
+    if pipeline.norm_mode == "causal":
+        return causal.table(recording, windows, quality, types)
     parts = [FEATURES[t].table(recording, windows, quality, pipeline) for t in types if t in FEATURES]
     return pd.concat(parts, axis=1) if parts else pd.DataFrame(index=pd.RangeIndex(len(windows)))
 
 
-def names(types: Iterable[str]) -> list[str]:
-    """The columns that feature models learn from: the slim EEG blocks B, E, F, G, and all of the other types."""
+def names(types: Iterable[str], pipeline: Pipeline | None = None) -> list[str]:
+    """The columns that feature models learn from: the slim EEG blocks B, E, F, G, and all of the other types.
+
+    Those told by the past where the pipeline says so.
+    """
+    if pipeline is not None and pipeline.norm_mode == "causal":
+        return causal.names(types)
     return [name for t in types for name in CHOSEN.get(t, FEATURES[t].names)()]
 
 
@@ -75,6 +82,9 @@ def block_of(column: str) -> str:
     Importance is reported by block, for many columns are near twins.
     """
     name = column.removeprefix("valid_")
+    for type_ in causal.SETS:
+        if name in causal.names((type_,)):
+            return f"{type_} {name.rpartition('_')[2]}"
     for type_, module in FEATURES.items():
         for block, columns in module.blocks().items():
             if name in columns:

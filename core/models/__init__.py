@@ -44,6 +44,7 @@ MODELS: dict[str, Model] = {
     "majority": Model("Majority class", "features", _of("baselines", "majority"), calibrate=False),
     "stratified": Model("Stratified draw", "features", _of("baselines", "stratified"), calibrate=False),
     "logistic": Model("Logistic regression", "features", _of("logistic", "logistic")),
+    "additive": Model("Additive logistic regression", "features", _of("additive", "additive")),
     "forest": Model("Random forest", "features", _of("forest", "forest")),
     "xgboost": Model("Gradient-boosted trees", "features", _of("xgboost", "xgboost")),
     "svm": Model("Support vector machine", "features", _of("svm", "svm")),

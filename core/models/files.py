@@ -20,6 +20,7 @@ TREE, SKOPS, TENSORS = "model.json", "model.skops", "model.safetensors"
 # types that skops may build beside its own defaults; nothing else is ever trusted
 TRUSTED = (
     "numpy.dtype",
+    "core.models.additive.Hinges",
     "core.models.bilstm_attention.WindowScaler",
     "core.models.fusion.Streams",
     "core.models.fusion.TypeComponents",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[float, str], None]
 FUSIONS = ("early", "intermediate", "late")
+DEMO_STUDY = "demo"
 # a fold of an experiment that may still be running is asked for so often, s
 _POLL_S = 1.0
 
@@ -39,7 +40,7 @@ _POLL_S = 1.0
 class Line:
     """An experiment in the list. ``state``: running, partial (folds failed), done; ``summary`` only when done.
 
-    ``leaky`` marks a split that has a person on both sides.
+    ``leaky`` marks a split that has a person on both sides; ``worst_quarter`` is of trials, None where none is scored.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Line:
     code_version: str
     data_hash: str
     summary: Mapping[str, Any] | None
+    worst_quarter: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,19 @@ def evaluate(
     return _finish(store, record.id, spec, dataset, now)
 
 
+def demo(store: Store, *, now: datetime, progress: Progress | None = None) -> dict:
+    """A first experiment to look at: a small simulated study, and logistic regression on it."""
+    say = progress or (lambda share, words: None)
+    studies.simulate(
+        store, DEMO_STUDY, subjects=6, trials=8, trial_s=20.0, effect=1.5, now=now,
+        progress=lambda share, words: say(0.1 * share, words),
+    )  # fmt: skip
+    return evaluate(
+        store, DEMO_STUDY, "valence", "logistic", "eeg+ecg", now=now,
+        progress=lambda share, words: say(0.1 + 0.9 * share, words),
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Prepared:
     """An experiment with what it hangs on: its study, pipeline and configuration."""
@@ -137,12 +152,13 @@ class Prepared:
     @classmethod
     def of(cls, store: Store, spec: Spec) -> Prepared:
         """Check the specification against the study and the doors."""
+        from core.evaluation.sessions import pipeline_of
         from core.models.bundle import pipeline_dict
         from core.pipeline import site_pipeline
         from core.studies import folder
 
         check(store, spec)
-        pipeline = site_pipeline()
+        pipeline = pipeline_of(studies.get(store, spec.study), spec.types, site_pipeline())
         config = {
             **spec.config,
             "study_sha256": folder.manifest(studies.root(store), spec.study)["sha256"],
@@ -315,6 +331,12 @@ def curves(store: Store, experiment_id: int) -> Path:
     return store.data_dir / "experiments" / name_of(experiment_id) / "tensorboard"
 
 
+def curves_of(store: Store, name: str) -> Path | None:
+    """The TensorBoard folder of an experiment by its name, None where no net left curves."""
+    place = curves(store, _number(name))
+    return place if place.is_dir() else None
+
+
 def _finish(store: Store, experiment_id: int, spec: Spec, dataset: Dataset, now: datetime) -> dict:
     """The scores over all folds; with a failed fold none, and it says which."""
     from core.evaluation import experiment
@@ -440,6 +462,7 @@ def _line(record: ExperimentRecord, counts: Mapping[int, tuple[int, int, float]]
         record.seed, record.config.get("task", "binary"), record.state, record.split in LEAKY, record.created_at,
         record.n_folds, stored - failed, failed, seconds, record.code_version,
         str(record.config.get("study_sha256", ""))[:16], (record.summary or {}).get("scores"),
+        (record.summary or {}).get("details", {}).get("worst_quarter", {}).get("balanced_accuracy"),
     )  # fmt: skip
 
 
@@ -506,17 +529,23 @@ def ablate(
         made[chosen] = evaluate(store, study, target, model, chosen, fusion=fusion, seed=seed, now=now, progress=part)[
             "experiment"
         ]
+    said = {"study": study, "target": target, "model": model, "fusion": fusion, "seed": seed}
+    return {**said, **paired_by_inputs(store, made)}
+
+
+def paired_by_inputs(store: Store, made: Mapping[str, str]) -> dict[str, Any]:
+    """Finished experiments by their inputs, paired to the best single one, each with what it costs."""
+    from core.evaluation import ablation
+
     runs = {}
     for chosen, name in made.items():
         spec, dataset, results = opened(store, name)
         runs[chosen] = (dataset, spec, results)
     cost = {line.id: line.seconds for line in all_experiments(store)}
     found = ablation.compared(runs)
-    sets_found = [{**row, "experiment": made[row["inputs"]], "seconds": cost[made[row["inputs"]]],
-                   "n_lost": runs[row["inputs"]][0].n_lost} for row in found["sets"]]  # fmt: skip
-    return {
-        "study": study, "target": target, "model": model, "fusion": fusion, "seed": seed, **found, "sets": sets_found,
-    }  # fmt: skip
+    sets = [{**row, "experiment": made[row["inputs"]], "seconds": cost[made[row["inputs"]]],
+             "n_lost": runs[row["inputs"]][0].n_lost} for row in found["sets"]]  # fmt: skip
+    return {**found, "sets": sets}
 
 
 def results_table(store: Store) -> list[dict[str, Any]]:

@@ -1,0 +1,89 @@
+"""Trials of a study that are parts of one session: put on one clock again, so that a window may hear of its past."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+
+from core.features import causal
+from core.studies import folder
+from core.types import Pipeline, Recording, Signal, Study, Trial
+
+# trials further apart than this, s, are sessions of their own
+LARGEST_GAP_S = 60.0
+# windows of the wrist: a minute holds several responses of the skin and enough valid pulses (stress.md)
+WINDOW_S, STEP_S = 60.0, 10.0
+
+
+@dataclass(frozen=True)
+class Session:
+    """The recording of some trials in order of time, and where each lies on its clock: (start_s, end_s)."""
+
+    trials: tuple[Trial, ...]
+    recording: Recording
+    spans: tuple[tuple[float, float], ...]
+
+    def of(self, onset_s: np.ndarray, window_s: float) -> np.ndarray:
+        """Number of the trial that holds each window as a whole, -1 where none does, shape (n_windows,)."""
+        out = np.full(len(onset_s), -1)
+        for i, (start, end) in enumerate(self.spans):
+            out[(onset_s >= start - 1e-6) & (onset_s + window_s <= end + 1e-6)] = i
+        return out
+
+
+def sessions(trials: Sequence[Trial]) -> Iterator[Session]:
+    """The sessions of a study, subject by subject; trials without a time of their own are left aside."""
+    for subject in dict.fromkeys(t.subject for t in trials):
+        own = [(t, folder.recording(t)) for t in trials if t.subject == subject and t.path]
+        known = [(r.started_at, t, r) for t, r in own if r.started_at is not None]
+        group: list[tuple[datetime, Trial, Recording]] = []
+        for start, trial, recording in sorted(known, key=lambda part: part[0]):
+            if group and (start - group[-1][0]).total_seconds() - group[-1][2].duration_s > LARGEST_GAP_S:
+                yield _session(group)
+                group = []
+            group.append((start, trial, recording))
+        if group:
+            yield _session(group)
+
+
+def _session(parts: Sequence[tuple[datetime, Trial, Recording]]) -> Session:
+    begin, first = parts[0][0], parts[0][2]
+    after = [(start - begin).total_seconds() for start, _, _ in parts]
+    spans = tuple((t, t + r.duration_s) for t, (_, _, r) in zip(after, parts, strict=True))
+    signals = []
+    for signal in first.signals:
+        pieces = [(t, s) for t, (_, _, r) in zip(after, parts, strict=True) for s in r.signals if s.name == signal.name]
+        signals.append(_joined(signal, pieces))
+    return Session(tuple(t for _, t, _ in parts), replace(first, signals=tuple(signals), annotations=()), spans)
+
+
+def _joined(signal: Signal, pieces: Sequence[tuple[float, Signal]]) -> Signal:
+    """One channel over all parts; NaN between them."""
+    places = [round((after + s.onset_s - signal.onset_s) * signal.sfreq) for after, s in pieces]
+    data = np.full(max(p + len(s.data) for p, (_, s) in zip(places, pieces, strict=True)), np.nan, np.float32)
+    for place, (_, s) in zip(places, pieces, strict=True):
+        data[place : place + len(s.data)] = s.data
+    return replace(signal, data=data)
+
+
+def pipeline_of(study: Study, types: Sequence[str], base: Pipeline) -> Pipeline:
+    """The settings of a study: those of the wrist where its trials are parts of sessions of EDA or pulse alone."""
+    if not set(types) <= set(causal.SETS) or not _continuous(study):
+        return base
+    return wrist(types, base)
+
+
+def wrist(types: Sequence[str], base: Pipeline | None = None) -> Pipeline:
+    """Minutes, every ten seconds, told by their past."""
+    return replace(
+        base or Pipeline(), norm_mode="causal", window_s=WINDOW_S, step_s=STEP_S, features=causal.set_of(types)
+    )
+
+
+def _continuous(study: Study) -> bool:
+    """Whether the first subject's trials follow each other."""
+    own = [t for t in study.trials if t.subject == study.trials[0].subject and t.path] if study.trials else []
+    return len(own) > 1 and any(len(s.trials) > 1 for s in sessions(own))
