@@ -8,6 +8,7 @@ from core.errors import Refused
 from core.readers import (
     adc_text,
     brainvision,
+    deap,
     e4,
     edf,
     eeglab,
@@ -35,6 +36,7 @@ READERS: dict[str, Reader] = {
     "brainvision": Reader(brainvision.sniff, brainvision.read, "BrainVision", ".vhdr, .vmrk and .eeg together"),
     "fif": Reader(fif.sniff, fif.read, "FIF"),
     "eeglab": Reader(eeglab.sniff, eeglab.read, "EEGLAB .set", "one file, or the .set with its .fdt"),
+    "deap": Reader(deap.sniff, deap.read, "DEAP .dat (preprocessed)", "one file: the 40 trials of a participant"),
     "xdf": Reader(xdf.sniff, xdf.read, "XDF", "one file; its streams come on one clock"),
     "wfdb": Reader(wfdb.sniff, wfdb.read, "WFDB (PhysioNet)", "the .hea with its .dat or .mat files, and .atr"),
     "parquet": Reader(tables.sniff_parquet, tables.read_parquet, "Parquet", "a column per channel"),

@@ -38,10 +38,11 @@ _KNOWN = (
     (b"Rar!", "a RAR archive: unpack it first"), (b"BZh", "a bzip2 archive: unpack it first"),
     (b"\xd0\xcf\x11\xe0", "an old Excel or Word document: save it as CSV"),
     (b"PK\x03\x04", "an Office document or other archive"),
-    *((bytes([0x80, n]), "pickled objects. The .dat of DEAP is imported as a study (affectline study import)")
-      for n in (2, 3, 4, 5)),
+    *((bytes([0x80, n]), "pickled objects, which can be instructions") for n in (2, 3, 4, 5)),
     (b"SQLite format 3", "a database"), (b"\x7fELF", "a program"), (b"MZ", "a program"),
 )  # fmt: skip
+# beginnings of files that a reader may know all the same
+_SHARED = (b"PK", b"MZ", b"\x80")
 
 
 def read(files: Sequence[InputFile], options: Options | None = None) -> Recording:
@@ -148,7 +149,7 @@ def recognised(file: InputFile) -> str | None:
 
     with Path(file.path).open("rb") as stream:
         first = stream.read(SNIFF_BYTES)
-    if first.startswith(tuple(magic for magic, _ in _KNOWN if magic not in (b"PK\x03\x04", b"MZ"))):
+    if first.startswith(tuple(magic for magic, _ in _KNOWN if not magic.startswith(_SHARED))):
         return None
     if brainvision.sniff_markers(first):
         return None

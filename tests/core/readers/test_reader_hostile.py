@@ -17,7 +17,7 @@ from core.readers import Options, isolation, session
 from core.types import InputFile
 from tests.conftest import ROOT, missing
 
-FORMATS = "edf,bdf,brainvision,csv,parquet,e4,xdf,wfdb,openface"
+FORMATS = "edf,bdf,brainvision,csv,parquet,e4,xdf,wfdb,openface,deap"
 # the corpus of the formats in hand; a case is looked up by name so that pytest can list it
 CASES = [
     "edf_control",
@@ -100,6 +100,13 @@ CASES = [
     "wf_gain_zero",
     "wf_short",
     "wf_self",
+    "deap_control",
+    "deap_system",
+    "deap_eval",
+    "deap_alloc",
+    "deap_cut",
+    "deap_nan",
+    "deap_shape",
     "of_control",
     "of_no_face",
     "of_huge_au",

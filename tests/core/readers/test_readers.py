@@ -295,6 +295,8 @@ def samples(tmp_path, write_edf):
     for suffix, body in zip(("hea", "dat"), vendors.wfdb(), strict=True):
         (tmp_path / f"x.{suffix}").write_bytes(body)
     made["wfdb"] = [tmp_path / "x.dat", tmp_path / "x.hea"]
+    (tmp_path / "s01.dat").write_bytes(vendors.deap(trials=1))
+    made["deap"] = [tmp_path / "s01.dat"]
     for name, body in vendors.TABLES.items():
         (tmp_path / f"{name}.txt").write_bytes(body())
         made[name] = [tmp_path / f"{name}.txt"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import struct
 
 import numpy as np
@@ -60,6 +61,14 @@ def xdf(t0=5000.0):
     for a in range(0, len(t), 128):
         out += xdf_samples(1, t[a : a + 128], x[a : a + 128]) + xdf_clock(1, t[a], 0.25) + xdf_clock(2, t[a], 0.25)
     return out + xdf_samples(2, [t0 + 1, t0 + 2.5], [["start"], ["end"]]) + xdf_chunk(5, BOUNDARY)
+
+
+# ------------------------------------------------------------------------------------------------ DEAP
+def deap(trials=2, n_times=1280, *, protocol=2, data=None):
+    """Sample k of channel i of trial t is 1000 t + i + k / n_times, each counted from 0."""
+    t, i, k = np.ogrid[:trials, :40, :n_times]
+    data = 1000.0 * t + i + k / n_times if data is None else data
+    return pickle.dumps({"labels": np.full((len(data), 4), 5.0), "data": data}, protocol)
 
 
 # ------------------------------------------------------------------------------------------------ WFDB

@@ -9,6 +9,7 @@ import pytest
 from scipy.io import savemat
 
 from core.errors import Refused
+from core.readers.deap import PERIPHERAL
 from core.settings import EPOC_14
 from core.studies import amigos, deap, dreamer, folder
 
@@ -166,7 +167,7 @@ def test_files_in_the_shape_of_deap_round_trip_with_channels_by_name(tmp_path):
     read = folder.recording(trial)
     index = {s.name: round(float(s.data[0]) * (1000 if s.type == "eda" else 1)) for s in read.signals}
     assert {n: index[n] for n in ("Fp1", "Fz", "O2")} == {"Fp1": 1, "Fz": 19, "O2": 32}
-    assert [index[n] for n, _ in deap.PERIPHERAL] == [33, 34, 35, 36, 37, 38, 39, 40]
+    assert [index[n] for n, _ in PERIPHERAL] == [33, 34, 35, 36, 37, 38, 39, 40]
     assert [s.type for s in read.signals[32:]] == ["eog", "eog", "emg", "emg", "eda", "resp", "ppg", "temp"]
     assert read.signals[0].data.shape == (8064,)
     assert read.annotations[0].duration_s == 3

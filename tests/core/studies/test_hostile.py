@@ -10,9 +10,7 @@ import sys
 import pytest
 
 from core.errors import Refused
-from core.readers import session
 from core.studies import deap, dreamer, folder
-from core.types import InputFile
 from tests.conftest import ROOT, missing
 
 
@@ -63,10 +61,3 @@ def test_a_hostile_matlab_file_is_no_study(corpus, tmp_path, case):
     shutil.copy(out / cases[case]["file"], tmp_path / "DREAMER.mat")
     with pytest.raises(Refused, match=r"E-MAT|E-DREAMER"):
         dreamer.source(tmp_path / "DREAMER.mat", {})
-
-
-def test_a_dat_of_deap_that_is_uploaded_as_a_recording_is_refused_with_the_way_to_import_it(corpus):
-    cases, out = corpus
-    file = cases["deap_control"]["file"]
-    with pytest.raises(Refused, match=r"study import.*E-FORMAT"):
-        session.read([InputFile("s01.dat", str(out / file))])
