@@ -197,6 +197,16 @@ def evaluate(
     show(answer, as_json, experiment_lines)
 
 
+@cli.command("demo-run")
+def demo_run(as_json: AsJson = False) -> None:
+    """Simulate a small study and evaluate logistic regression on it: a first run to look at."""
+    with answering(as_json), progress() as report:
+        from core.services import experiments
+
+        answer = experiments.demo(store(), now=now(), progress=report)
+    show(answer, as_json, experiment_lines)
+
+
 @cli.command()
 def ablate(
     study: Annotated[str, typer.Option(help="Name of a study.")],

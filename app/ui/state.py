@@ -16,6 +16,10 @@ PATIENT, SESSION, RANGE, TAB = "patient", "session", "range", "tab"
 T0, PAGE_S = "t0", "page_s"
 INSIGHT, DRAFT, JOB, ARCHIVE = "insight", "draft", "job", "archive"
 PRESET, STEP, VISIT = "preset", "step", "visit"
+RUN, RUNS, LEVEL = "run", "runs", "level"
+STUDY, TARGET, MODEL, SPLIT, FUSION, SEED, CORRECTION = (
+    "study", "target", "model", "split", "fusion", "seed", "correction",
+)  # fmt: skip
 
 # --- keys of session_state: conveniences of one tab only, lost on refresh without harm
 LAST_DECIDED = "last_decided_insight"

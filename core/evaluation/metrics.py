@@ -97,6 +97,37 @@ def roc_auc(y: np.ndarray, p: np.ndarray) -> float | None:
     return float((rankdata(p)[y == 1].sum() - n_high * (n_high + 1) / 2) / (n_high * n_low))
 
 
+@dataclass(frozen=True)
+class Curve:
+    """ROC and precision-recall points as the cut falls; shape (n_points,) each. ``average_precision`` is the latter's
+    area by steps."""
+
+    false_positive: np.ndarray
+    recall: np.ndarray
+    precision: np.ndarray
+    average_precision: float
+
+
+def curve(y: np.ndarray, p: np.ndarray) -> Curve | None:
+    """Points of the ROC and the precision-recall curve, equal probabilities at once; None, undefined, with one class.
+
+    Examples
+    --------
+    >>> found = curve(np.array([0, 0, 1, 1]) > 0, np.array([0.1, 0.4, 0.35, 0.8]))
+    >>> found.recall.tolist(), found.false_positive.tolist(), round(found.average_precision, 3)
+    ([0.5, 0.5, 1.0, 1.0], [0.0, 0.5, 0.5, 1.0], 0.833)
+    """
+    n_high, n_low = int(np.sum(y == 1)), int(np.sum(y == 0))
+    if not n_high or not n_low:
+        return None
+    order = np.argsort(-p, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(p[order]) != 0, True))
+    hits, named = np.cumsum(y[order] == 1)[last], last + 1
+    recall, precision = hits / n_high, hits / named
+    area = float(np.sum(np.diff(recall, prepend=0) * precision))
+    return Curve((named - hits) / n_low, recall, precision, area)
+
+
 def brier(y: np.ndarray, p: np.ndarray) -> float:
     """Mean squared distance of probability and outcome; of several classes summed over them."""
     if p.ndim == 2:

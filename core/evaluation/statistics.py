@@ -113,3 +113,19 @@ def compare(scores: Mapping[str, Mapping[str, float | None]], correction: str = 
         "pairs": [{"a": a, "b": b, **d, "p_adjusted": p[f"{i}"]} for i, ((a, b), d) in enumerate(pairs.items())],
         "correction": correction,
     }
+
+
+def letters(names: Sequence[str], apart: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Letters by name, best first: two that share a letter were not told apart (insert and absorb: Piepho 2004).
+
+    Examples
+    --------
+    >>> letters(["x", "y", "z"], [("x", "z")])
+    {'x': 'a', 'y': 'ab', 'z': 'b'}
+    """
+    groups = [set(names)]
+    for a, b in apart:
+        split = [part for g in groups for part in ([g - {a}, g - {b}] if {a, b} <= g else [g])]
+        groups = [g for i, g in enumerate(split) if not any(g < h or (g == h and i > j) for j, h in enumerate(split))]
+    groups.sort(key=lambda g: [n not in g for n in names])
+    return {n: "".join(chr(ord("a") + i) for i, g in enumerate(groups) if n in g) for n in names}

@@ -19,7 +19,9 @@ from core.storage.records import JobRecord
 from core.storage.store import Store
 from core.types import InputFile, Reading
 
-KINDS = ("analyse", "recompute", "demo", "train", "simulate", "plan", "import", "export", "evaluate", "ablate")
+KINDS = (
+    "analyse", "recompute", "demo", "train", "simulate", "plan", "import", "export", "evaluate", "ablate", "demo_run",
+)  # fmt: skip
 STATES = ("queued", "running", "done", "failed", "cancelled")
 
 
@@ -61,7 +63,7 @@ def submit(store: Store, kind: str, params: Mapping, *, label: str = "", now: da
 
     Kinds: "analyse" {draft, patient, model, started_at, reading}, "recompute" {session, reading, model}, "demo" {},
     "train" {...}, "simulate" {...}, "plan" and "import" {kind, name, mapping, and path, at or draft},
-    "export" {study}, "evaluate" and "ablate": as ``core.services.experiments`` takes them.
+    "export" {study}, "evaluate" and "ablate": as ``core.services.experiments`` takes them, "demo_run" {}.
     """
     if kind not in KINDS:
         raise Refused("E-JOB-KIND", f"there is no kind of job {kind!r}.", "kind", f"Use one of {', '.join(KINDS)}.")
@@ -353,6 +355,12 @@ def _ablate(store: Store, params: Mapping, report: Callable[[float, str], None])
     return {"experiments": [row["experiment"] for row in made["sets"]]}
 
 
+def _demo_run(store: Store, params: Mapping, report: Callable[[float, str], None]) -> dict:
+    from core.services import experiments
+
+    return {"experiment": experiments.demo(store, now=datetime.now(UTC), progress=report)["experiment"]}
+
+
 WORK: dict[str, Callable[[Store, Mapping, Callable[[float, str], None]], dict[str, Any]]] = {
     "analyse": _analyse,
     "recompute": _recompute,
@@ -364,4 +372,5 @@ WORK: dict[str, Callable[[Store, Mapping, Callable[[float, str], None]], dict[st
     "export": _export,
     "evaluate": _evaluate,
     "ablate": _ablate,
+    "demo_run": _demo_run,
 }
