@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -10,8 +12,9 @@ from app.ui import charts, components, formats, marking, nav, state, viewer, wor
 from core.errors import AffectlineError, NotFound
 from core.services import insights, marks, patients, sessions
 from core.services.marks import Marks
-from core.services.sessions import Made, SessionDetail, SessionRow, WindowSeries
+from core.services.sessions import Made, SessionDetail, SessionRow, Stretch, WindowSeries
 from core.settings import MEASURE_UNITS, PREDICTIONS
+from core.types import Reason
 
 TABS = ("Overview", "Signals", "Windows", "Provenance")
 
@@ -219,7 +222,57 @@ def windows_table(series: WindowSeries) -> pd.DataFrame:
     return pd.DataFrame(data)
 
 
+def stretches_table(found: Sequence[Stretch]) -> pd.DataFrame:
+    """One row per annotated stretch: its usable windows and the mean index of each target, or why there is none."""
+    targets = list(found[0].means)
+    data: dict = {
+        "Annotation": [formats.visible(s.label) for s in found],
+        "Onset, s": [s.onset_s for s in found],
+        "Length, s": [s.duration_s for s in found],
+        "Windows": [s.n_windows for s in found],
+        "Usable": [s.n_usable for s in found],
+    }
+    for target in targets:
+        values = [s.means[target] for s in found]
+        data[formats.name(target)] = np.array([np.nan if isinstance(v, Reason) else v for v in values], dtype=float)
+    reasons = [dict.fromkeys(v for v in s.means.values() if isinstance(v, Reason)) for s in found]
+    data["Reason"] = ["; ".join(formats.reason(r) for r in why) or "computed" for why in reasons]
+    return pd.DataFrame(data)
+
+
+def stretches_part(detail: SessionDetail) -> None:
+    """The table by annotation, where a recording has annotations with a length."""
+    found = sessions.stretches(state.store(), detail.row.session)
+    if not found:
+        return
+    st.markdown("##### By annotation")
+    st.caption(
+        "Mean index 0-1 over the usable windows that lie within each annotated stretch. Windows overlap, so they are "
+        "not independent."
+    )
+    components.table(
+        stretches_table(found),
+        kind="annotations",
+        subject=detail.row.session,
+        key="stretches",
+        digits={"Onset, s": 1, "Length, s": 1},
+        columns={
+            "Annotation": "what the file or a person wrote",
+            "Onset, s": "from the start of the recording",
+            "Length, s": "length in seconds",
+            "Windows": "number of windows within it",
+            "Usable": "number of windows that could be used",
+        },
+    )
+
+
 def windows_tab(detail: SessionDetail, series: WindowSeries | None) -> None:
+    """The heat strip and the table of windows, then what they say of each annotated stretch."""
+    windows_part(detail, series)
+    stretches_part(detail)
+
+
+def windows_part(detail: SessionDetail, series: WindowSeries | None) -> None:
     """The heat strip and the table of windows."""
     if series is None or not len(series.onset_s):
         why = next((m.reason for n, m in detail.row.measures.items() if n in PREDICTIONS and m.reason), None)

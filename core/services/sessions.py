@@ -31,6 +31,7 @@ from core.services.grouping import proposed
 from core.services.quality_report import quality_report
 from core.services.signals import SignalPage, eyes, eyes_page, overview, signals
 from core.services.stored import quality_json
+from core.services.stretches import Stretch, stretches
 from core.storage import insights as insight_rows
 from core.storage import sessions as rows
 from core.storage.records import HistoryRecord, as_measure, label
@@ -38,11 +39,11 @@ from core.storage.store import Store
 from core.types import CHANNEL_TYPES, Annotation, BeatCount, InputFile, Measure, ModelInfo, Notice, Reading, Reason
 
 __all__ = [
-    "Draft", "Inspection", "SessionDetail", "SessionRow", "SignalPage", "WindowSeries", "analyse",
+    "Draft", "Inspection", "SessionDetail", "SessionRow", "SignalPage", "Stretch", "WindowSeries", "analyse",
     "analyse_recording", "as_json", "delete", "device_profiles", "discard", "draft", "expand", "eyes", "eyes_page",
     "formats", "get", "history", "history_json", "inspect", "mark_seen", "move", "outline", "overview", "proposed",
     "quality_json", "quality_report", "recompute", "repairs", "restore", "save_device_profile", "signals", "split",
-    "stage", "windows",
+    "stage", "stretches", "windows",
 ]  # fmt: skip
 
 Progress = Callable[[float, str], None]

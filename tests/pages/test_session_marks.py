@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from core.services import jobs, marks, sessions
+from core.types import Reason
 from tests.pages.conftest import IMPORTED, NOW, RECORDED, WRIST, open_page, texts
 
 
@@ -103,3 +104,19 @@ def test_imported_values_cannot_be_marked(filled):
     imported = sessions.history(filled, IMPORTED)[-1].session
     text = said(open_page("session", session=imported, tab="Signals"))
     assert "imported without a recording" in text and "Mark bad" not in text
+
+
+def test_the_windows_tab_has_a_row_for_each_annotated_stretch(filled, session, monkeypatch):
+    assert "By annotation" not in said(open_page("session", session=session, tab="Windows"))
+    rows = [
+        sessions.Stretch(f"trial {i}", 64.0 * i + 3, 60.0, 29, 28, {"valence": 0.25, "arousal": Reason.LOW_QUALITY})
+        for i in range(40)
+    ]
+    monkeypatch.setattr(sessions, "stretches", lambda store, session: rows)
+    at = open_page("session", session=session, tab="Windows")
+    assert "By annotation" in said(at)
+    table = next(d.value for d in at.dataframe if "Annotation" in d.value.columns)
+    assert len(table) == 40 and table["Annotation"].iloc[39] == "trial 39"
+    assert (table["Valence"] == 0.25).all() and table["Arousal"].isna().all()
+    assert set(table["Reason"]) == {"not computed: too little of the signal can be trusted"}
+    assert any(b.key == "export-table-stretches" for b in at.get("download_button"))
