@@ -145,13 +145,13 @@ def _typed_group(
     x: np.ndarray, arrays: Mapping[str, np.ndarray], key: str, type_: str, rate: float | None, file: InputFile
 ) -> list[channels.Raw]:
     """The channels of one array of a known type, checked for shape, names and rate."""
-    x = _columns(x, key, file)
+    names = [str(n) for n in np.atleast_1d(arrays[f"{key}_names"])] if f"{key}_names" in arrays else None
+    x = _columns(x, key, file, upright=names is not None and x.ndim == 2 and x.shape[1] == len(names))
     _n_times, n_channels = x.shape
     check_size(n_channels, x.size, file)
     sfreq = _number(arrays[f"{key}_sfreq"], file, f"{key}_sfreq") if f"{key}_sfreq" in arrays else rate
     if sfreq is None:
         raise refuse("E-RATE", file, f'"{key}" has no sampling rate.', f'Add a number "{key}_sfreq" in Hz, or --sfreq.')
-    names = [str(n) for n in np.atleast_1d(arrays[f"{key}_names"])] if f"{key}_names" in arrays else None
     if names is not None and len(names) != n_channels:
         raise refuse(
             "E-SHAPE", file, f'"{key}" has {n_channels} columns but "{key}_names" holds {len(names)} names.',
@@ -181,15 +181,18 @@ def _plain(x: np.ndarray, key: str, rate: float | None, file: InputFile) -> list
     ]
 
 
-def _columns(x: np.ndarray, key: str, file: InputFile) -> np.ndarray:
-    """The array as (n_times, n_channels); one that lies on its side is refused, never turned in silence."""
+def _columns(x: np.ndarray, key: str, file: InputFile, *, upright: bool = False) -> np.ndarray:
+    """The array as (n_times, n_channels); one that lies on its side is refused, never turned in silence.
+
+    ``upright``: it has a name for each column, so that a few samples of many channels are no turned table.
+    """
     if x.dtype.kind not in "biuf" or x.ndim not in (1, 2) or x.size == 0:
         raise refuse(
             "E-SHAPE", file, f'"{visible(key)}" has shape {x.shape}; expected numbers of shape (n_times, n_channels).',
             "Save it as a table with a row per sample.",
         )  # fmt: skip
     x = x[:, None] if x.ndim == 1 else x
-    if x.shape[1] > x.shape[0]:
+    if x.shape[1] > x.shape[0] and not upright:
         raise refuse(
             "E-SHAPE", file,
             f'"{visible(key)}" has shape {x.shape}: it looks turned, with a row per channel. '

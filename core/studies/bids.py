@@ -63,8 +63,9 @@ _PHYSIO = ("SamplingFrequency", "StartTime", "Columns")
 
 @dataclass
 class _Found:
-    """What is gathered while a study is listed."""
+    """What is gathered while a study is listed; ``mapping`` is what a person said of columns that name people."""
 
+    mapping: listing.Mapped = field(default_factory=dict)
     trials: list[Planned] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     targets: dict[str, tuple[float, float, float]] = field(default_factory=dict)
@@ -91,7 +92,8 @@ def source(path: Path, mapping: listing.Mapped) -> Source:
         )
     people = _participants(path, mapping)
     folders = sorted(p for p in path.glob("sub-*") if p.is_dir())
-    found = _Found()
+    _pseudonyms([p.name for p in folders if p.name not in people], mapping)
+    found = _Found(mapping)
     if len(people) > len(folders):
         found.notes.append(f"participants.tsv lists {len(people)} subjects; {len(folders)} have a folder.")
     names = dict(zip([p.name for p in folders], listing.pseudonyms(p.name for p in folders), strict=True))
@@ -136,7 +138,7 @@ def _subject(place: Path, root: Path, subject: str, groups: dict[str, str], foun
     rated = next((f for f in files if f.name.endswith("_beh.tsv")), None)
     events = [f for f in files if f.name.endswith("_events.tsv")]
     try:
-        table = listing.cleared(listing.read(rated, "\t"), rated.name, {}) if rated else None
+        table = listing.cleared(listing.read(rated, "\t"), rated.name, found.mapping) if rated else None
         timed = [(f, listing.read(f, "\t")) for f in events]
     except Refused as refused:
         if refused.code == "E-PRIVATE":
@@ -244,9 +246,20 @@ def _participants(root: Path, mapping: listing.Mapped) -> dict[str, dict[str, st
         keep["participant_id"] = "keep"
     table = listing.cleared(table, path.name, keep, "participant_id")
     rows = table.drop(columns=["participant_id"]).to_dict("records")
-    return {
-        i: {str(k): v for k, v in row.items() if v.lower() not in _NOT_GIVEN} for i, row in zip(ids, rows, strict=True)
-    }
+    people: dict[str, dict[str, str]] = {}
+    for i, row in zip(ids, rows, strict=True):
+        said = {str(k): v for k, v in row.items() if v.lower() not in _NOT_GIVEN}
+        if people.setdefault(i, said) != said:
+            raise Refused(
+                "E-SUBJECT", f"{visible(i)} stands in it twice, not alike.", path.name, "Give each subject one row."
+            )
+    return people
+
+
+def _pseudonyms(ids: list[str], mapping: listing.Mapped) -> None:
+    """Refused (E-PRIVATE) where folders that participants.tsv does not list are called by what may be names."""
+    said = {k: v for k, v in mapping.items() if k == "participant_id" and v in ("keep", "pseudonym")}
+    listing.cleared(pd.DataFrame({"participant_id": ids}), "the folders of subjects", said, "participant_id")
 
 
 def _doi(said: Mapping[str, Any]) -> str:
@@ -269,7 +282,7 @@ def _seconds(events: Path, table: pd.DataFrame, root: Path, found: _Found) -> tu
     """Onsets and durations in s; NaN where a cell is no number."""
     onset = [listing.number(v) for v in table.onset]
     duration = [listing.number(v) for v in table.get("duration", pd.Series("", index=table.index))]
-    last = max((v for v in onset if v == v), default=0.0)
+    last = max((v for v in onset if math.isfinite(v)), default=0.0)
     length = sidecar(events, root, "eeg").get("RecordingDuration")
     if isinstance(length, int | float) and length > 0:
         in_ms = last > 1.5 * length and last / 1000 <= 1.1 * length
@@ -580,7 +593,7 @@ def _plain(
     An event with a name in the column ``trial`` is one even where it was not rated. ``events.json`` gives a column's
     ``Lowest``, ``Highest``, ``Cut`` and, where it is not ">", ``High``; only a column of 0 and 1 may do without.
     """
-    table = listing.cleared(table, events.name, {})
+    table = listing.cleared(table, events.name, found.mapping)
     listing.needs(table, ("onset", "duration"), events.name)
     targets = [c for c in table.columns if c in _TARGETS or c.startswith("label_")]
     named = "trial" in table.columns

@@ -221,6 +221,9 @@ def cut(recording: Recording, span: Span, name: str) -> Recording | Refused:
     """A trial of a recording, its baseline as the part before; onsets count from the recording's start."""
     if span.wrong:
         return Refused("E-TRIAL", span.wrong, name, "")
+    said = (span.onset_s, span.duration_s, span.baseline_onset_s, span.baseline_duration_s)
+    if not all(v is None or math.isfinite(v) for v in said):
+        return Refused("E-TRIAL", "its onset or duration, or its baseline's, is no number.", name, "Fill it in.")
     onset = span.onset_s if span.onset_s is not None else 0.0
     duration = span.duration_s if span.duration_s is not None else recording.duration_s - onset
     if onset < 0 or duration <= 0 or onset >= recording.duration_s:

@@ -25,7 +25,7 @@ from core.types import Annotation, Recording, Signal
 
 GAP, PAD = "BAD_gap", "BAD_pad"
 CREATOR = "affectline"
-_LABEL = 16
+_LABEL, _TOLD = 16, 80
 _LOWEST, _STEPS = -32_768, 65_535
 _PREFIX = {"eeg": "EEG", "ecg": "ECG", "eog": "EOG", "emg": "EMG", "resp": "Resp", "temp": "Temp"}
 _DIMENSION = str.maketrans({"µ": "u", "μ": "u", "°": "deg", "²": "2"})
@@ -277,9 +277,14 @@ def _labels(signals: dict[int, Signal], plain: bool) -> dict[int, str]:
 
 
 def _told(s: Signal) -> str:
-    """Type, rate and name of a signal for our reader; only as much of them as the field holds."""
-    told = f"{CREATOR} {s.type} {s.sfreq!r} {quote(s.name, safe=' !#$&()*+,/:;=?@[]|<>')}"
-    return told if len(told) <= 80 else ""
+    """Type, rate and name of a signal for our reader; of the name as many characters as the field holds."""
+    told = f"{CREATOR} {s.type} {s.sfreq!r} "
+    for character in s.name:
+        escaped = quote(character, safe=" !#$&()*+,/:;=?@[]|<>")
+        if len(told) + len(escaped) > _TOLD:
+            break
+        told += escaped
+    return told.rstrip()
 
 
 def _ascii(text: str, limit: int) -> str:

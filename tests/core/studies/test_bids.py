@@ -221,3 +221,59 @@ def test_ratings_in_events_tsv_make_a_study_of_any_folder(tmp_path):
     assert [study.is_high("valence", t.labels["valence"]) for t in study.trials] == [True, False]
     assert folder.recording(study.trials[0]).duration_s == 15
     assert folder.recording(study.trials[1]).duration_s == 10
+
+
+def rated_folder(root, events, subjects=("sub-01",), participants=""):
+    """A BIDS folder of 60 s EDF files and one table of events for each subject."""
+    root.mkdir()
+    (root / "dataset_description.json").write_text('{"Name": "Rated", "BIDSVersion": "1.9.0", "License": "CC0"}')
+    (root / "task-x_events.json").write_text('{"valence": {"Lowest": 1, "Highest": 9, "Cut": 5}}')
+    if participants:
+        (root / "participants.tsv").write_text(participants)
+    for subject in subjects:
+        (root / subject / "eeg").mkdir(parents=True)
+        write_edf(root / subject / "eeg" / f"{subject}_task-x_eeg.edf", [], 60, sfreq=128)
+        (root / subject / "eeg" / f"{subject}_task-x_events.tsv").write_text(events)
+    return root
+
+
+@pytest.mark.parametrize("onset, duration", [("n/a", "10"), ("inf", "10"), ("20", "n/a"), ("20", "inf")])
+def test_a_time_that_is_no_number_costs_its_trial_and_no_other(tmp_path, onset, duration):
+    rows = f"onset\tduration\ttrial\tvalence\n0\t10\ta\t3\n{onset}\t{duration}\tb\t4\n40\t10\tc\t6\n"
+    study = folder.write(tmp_path / "out", "rated", bids.source(rated_folder(tmp_path / "study", rows), {}))
+    assert [t.trial for t in study.trials] == ["a", "c"]
+    assert [(t.trial, t.code) for t in study.left_out] == [("b", "E-TRIAL")]
+    assert folder.recording(study.trials[1]).duration_s == 10
+    assert not any("milliseconds" in note for note in study.notes)
+
+
+def test_a_trial_of_fewer_samples_than_channels_is_kept_upright(tmp_path):
+    rows = "onset\tduration\ttrial\tvalence\n0\t0.008\ta\t3\n20\t10\tb\t4\n"
+    study = folder.write(tmp_path / "out", "rated", bids.source(rated_folder(tmp_path / "study", rows), {}))
+    assert [len(s.data) for s in folder.recording(study.trials[0]).signals] == [1, 1]
+
+
+def test_what_a_person_said_of_a_private_column_holds_for_tables_of_events(tmp_path):
+    rows = "onset\tduration\ttrial\tvalence\temail\n0\t10\ta\t3\ta@b.org\n20\t10\tb\t4\ta@b.org\n"
+    place = rated_folder(tmp_path / "study", rows)
+    with pytest.raises(Refused, match="columns email"):
+        bids.source(place, {})
+    assert bids.source(place, {"email": "drop"}).n_trials == 2
+
+
+def test_folders_called_by_names_block_though_no_participants_table_lists_them(tmp_path):
+    rows = "onset\tduration\ttrial\tvalence\n0\t10\ta\t3\n20\t10\tb\t4\n"
+    place = rated_folder(tmp_path / "study", rows, ("sub-mueller", "sub-schmidt"), "participant_id\tsex\nsub-01\tf\n")
+    with pytest.raises(Refused, match="E-PRIVATE") as refused:
+        bids.source(place, {})
+    assert refused.value.columns == ("participant_id",)
+    assert {t.subject for t in bids.source(place, {"participant_id": "pseudonym"}).trials} == {"S01", "S02"}
+
+
+def test_a_subject_listed_twice_with_other_groups_is_refused_and_an_equal_row_is_not(tmp_path):
+    rows = "onset\tduration\ttrial\tvalence\n0\t10\ta\t3\n"
+    once = "participant_id\tgroup\nsub-01\tpatient\nsub-01\t"
+    with pytest.raises(Refused, match=r"sub-01 stands in it twice.*E-SUBJECT"):
+        bids.source(rated_folder(tmp_path / "other", rows, participants=once + "control\n"), {})
+    [trial] = bids.source(rated_folder(tmp_path / "same", rows, participants=once + "patient\n"), {}).trials
+    assert trial.groups == {"group": "patient"}

@@ -91,6 +91,20 @@ def test_labels_are_those_of_edf_plus_and_never_two_alike(tmp_path):
     assert [s.name for s in back(path).signals] == ["Fp1", "Cz", "V2", long, long + "!"]
 
 
+@pytest.mark.parametrize(
+    "name", ["Skin conductance of the left hand, second finger, electrode one of two, gel", "Кожная проводимость лба"]
+)
+def test_a_name_that_the_field_does_not_hold_is_cut_and_costs_neither_type_nor_rate(tmp_path, name):
+    recording = Recording((signal(name, "eda", 4.0, 40), signal("手の皮膚の温度", "temp", 25.6, 256)), START)
+    found = back(written(tmp_path, recording)[1]).signals
+    assert [(s.type, s.unit, s.sfreq, len(s.data)) for s in found] == [
+        ("eda", "µS", 4.0, 40),
+        ("temp", "°C", 25.6, 256),
+    ]
+    assert name.startswith(found[0].name) and len(found[0].name) >= 9
+    assert found[1].name == "手の皮膚の温"
+
+
 def test_mne_reads_the_values_in_volts_and_the_gap_as_a_bad_span_of_its_channel(tmp_path):
     recording = Recording((signal("Fp1", gaps=[(256, 512)]), signal("Cz", seed=1)), START, (Annotation(1.0, 0.5, "a"),))
     made, path = written(tmp_path, recording)
