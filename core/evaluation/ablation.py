@@ -44,7 +44,7 @@ def compared(runs: Mapping[str, Run], score: str = "balanced_accuracy") -> dict[
     singles = [inputs for inputs in runs if "+" not in inputs]
     if not singles:
         raise Refused("E-INPUTS", "no single input was run to compare with", "inputs", "Run each signal by itself.")
-    levels = _common({inputs: _by_name(*run) for inputs, run in runs.items()})
+    levels = _common({inputs: by_name(*run) for inputs, run in runs.items()})
     how = metrics.SCORES[score]
     scores = {i: dict(zip(at.subjects, at.per_subject(*how), strict=True)) for i, at in levels.items()}
     found = statistics.compare(scores)
@@ -63,7 +63,8 @@ def compared(runs: Mapping[str, Run], score: str = "balanced_accuracy") -> dict[
     }
 
 
-def _by_name(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> tuple[metrics.Level, list[tuple]]:
+def by_name(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> tuple[metrics.Level, list[tuple]]:
+    """What was predicted of each trial, and (subject, trial) of each row of it."""
     at = experiment.level(dataset, spec, results, "trial")
     first = dict(zip(dataset.unit[::-1], range(len(dataset) - 1, -1, -1), strict=True))
     return at, [(dataset.subject[first[u]], dataset.trial[first[u]]) for u in at.unit]

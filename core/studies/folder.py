@@ -268,11 +268,18 @@ def manifest(root: Path, name: str) -> dict[str, Any]:
 
 
 def regroup(root: Path, name: str, groups: Mapping[str, Mapping[str, str]]) -> Study:
-    """Give the subjects of a stored study further groups: subject -> {group: value}; the manifest is replaced whole."""
+    """Give the subjects of a stored study further groups: subject -> {group: value}; the manifest is replaced whole.
+
+    Groups that are only added change no label and no recording, so the study keeps its hash and its results hold.
+    """
     content = manifest(root, name)
+    changed = False
     for row in content["trials"]:
-        row["groups"] |= groups.get(row["subject"], {})
-    content["sha256"] = _digest(content["trials"])
+        given = groups.get(row["subject"], {})
+        changed |= any(row["groups"].get(group, value) != value for group, value in given.items())
+        row["groups"] |= given
+    if changed:
+        content["sha256"] = _digest(content["trials"])
     _put(root / name / MANIFEST, json.dumps(content, indent=1, allow_nan=False).encode())
     _sync(root / name)
     return load(root, name)
