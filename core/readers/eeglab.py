@@ -27,8 +27,8 @@ _IN_MICROVOLT = ("eeg", "ecg", "eog", "emg")
 
 
 def sniff(first: bytes, name: str) -> bool:
-    """A MATLAB file of either version; whether it holds an EEGLAB dataset shows in ``read``."""
-    return first.startswith((b"MATLAB 5.0", b"MATLAB 7.3", mat.HDF5_MAGIC)) or first[512:520] == mat.HDF5_MAGIC
+    """A MATLAB file of either version by the name of a dataset; of another name it is ``matlab`` that looks into it."""
+    return mat.sniff(first) and name.lower().endswith(".set")
 
 
 def partners(file: InputFile, among: Sequence[InputFile]) -> list[InputFile]:
@@ -49,7 +49,7 @@ def _names(data: str, head: InputFile) -> set[str]:
 def read(files: Sequence[InputFile], options: Options | None = None) -> Recording:
     """A .set, with its .fdt where it needs one, as a recording."""
     options = options or Options()
-    head = next((f for f in files if _is_mat(f)), None)
+    head = next((f for f in files if mat.is_mat(f)), None)
     if head is None:
         only(files[:1])
         raise refuse("E-EEGLAB", files[0], "no EEGLAB .set is among the files.", _EXPORT)
@@ -77,11 +77,6 @@ def read(files: Sequence[InputFile], options: Options | None = None) -> Recordin
     )
 
 
-def _is_mat(file: InputFile) -> bool:
-    with Path(file.path).open("rb") as stream:
-        return sniff(stream.read(600), file.name)
-
-
 def _fields(file: InputFile) -> dict[str, Any]:
     """The fields of the dataset that are needed."""
     only([file])
@@ -90,7 +85,7 @@ def _fields(file: InputFile) -> dict[str, Any]:
     if "data" not in found or "srate" not in found:
         raise refuse(
             "E-MAT", file, "it is a MATLAB file without an EEGLAB dataset in it.",
-            "Send an EEGLAB .set; studies in MATLAB files are read by study import.",
+            "Send an EEGLAB .set; give other arrays the ending .mat; studies are read by study import.",
         )  # fmt: skip
     return {key: found[key] for key in _FIELDS if key in found}
 

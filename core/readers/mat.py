@@ -21,6 +21,8 @@ _MATRIX, _COMPRESSED = 14, 15
 _CELL, _STRUCT, _CHAR = 1, 2, 4
 _NUMERIC = range(6, 16)
 _MAX_DEPTH = 50
+# flags, up to 32 dimensions and a name of up to 63 letters lie within so many bytes
+_HEAD = 512
 _EXPORT = "Save it again from MATLAB or EEGLAB."
 
 
@@ -38,6 +40,46 @@ def load(file: InputFile, names: Sequence[str]) -> dict[str, Any]:
         zlib.error,
     ) as broken:  # fmt: skip
         raise _damaged(file) from broken
+
+
+def sniff(first: bytes) -> bool:
+    """Whether a file that begins so is of version 5 or 7.3."""
+    return first.startswith((b"MATLAB 5.0", b"MATLAB 7.3", HDF5_MAGIC)) or first[512:520] == HDF5_MAGIC
+
+
+def is_mat(file: InputFile) -> bool:
+    """Whether it is of version 5 or 7.3."""
+    with Path(file.path).open("rb") as stream:
+        return sniff(stream.read(600))
+
+
+def names(file: InputFile) -> list[str]:
+    """What the variables of a file are called; nothing is unpacked but that."""
+    if is_hdf5(file):
+        import h5py
+
+        try:
+            with h5py.File(file.path, "r") as store:
+                return [name for name in store if not name.startswith("#")]
+        except (OSError, RuntimeError, KeyError, ValueError) as broken:
+            raise _damaged(file) from broken
+    data = Path(file.path).read_bytes()
+    order = _order(data, file)
+    at, found = 128, []
+    while at < len(data):
+        kind, size, start, after = _tag(data, at, len(data), order, file)
+        try:
+            head = (zlib.decompressobj().decompress(data[start : start + size], _HEAD) if kind == _COMPRESSED
+                    else data[at : at + _HEAD])  # fmt: skip
+        except zlib.error as broken:
+            raise _damaged(file) from broken
+        inner = 8
+        for _ in ("flags", "dimensions"):
+            *_, inner = _tag(head, inner, len(head), order, file)
+        _, size, start, _ = _tag(head, inner, len(head), order, file)
+        found.append(head[start : start + size].decode("latin-1"))
+        at = after
+    return [name for name in found if name]
 
 
 def is_hdf5(file: InputFile) -> bool:
@@ -73,9 +115,7 @@ def check_hdf5(file: InputFile, most: int = MAX_UNPACKED_BYTES) -> None:
 def check(file: InputFile, most: int = MAX_UNPACKED_BYTES) -> None:
     """Refuse a version 5 file whose tags do not fit into each other, or that holds more than ``most`` bytes."""
     data = Path(file.path).read_bytes()
-    if len(data) < 136 or data[126:128] not in (b"IM", b"MI") or not data.startswith(b"MATLAB"):
-        raise _damaged(file)
-    order = "<" if data[126:128] == b"IM" else ">"
+    order = _order(data, file)
     at, unpacked = 128, 0
     while at < len(data):
         kind, size, start, after = _tag(data, at, len(data), order, file)
@@ -99,6 +139,13 @@ def check(file: InputFile, most: int = MAX_UNPACKED_BYTES) -> None:
         elif kind == _MATRIX:
             _matrix(data, start, start + size, order, file, 1)
         at = after
+
+
+def _order(data: bytes, file: InputFile) -> str:
+    """The byte order of a version 5 file."""
+    if len(data) < 136 or data[126:128] not in (b"IM", b"MI") or not data.startswith(b"MATLAB"):
+        raise _damaged(file)
+    return "<" if data[126:128] == b"IM" else ">"
 
 
 def _tag(data: bytes, at: int, limit: int, order: str, file: InputFile) -> tuple[int, int, int, int]:

@@ -3,7 +3,8 @@
 Per channel type ``t``: array ``t`` (n_times, n_channels) float32, scalar ``t_sfreq`` in Hz, optional ``t_names``,
 ``t_unit``, ``t_onset_s``; groups of one type at another rate or onset are ``t_2``, ``t_3`` ... with the same endings.
 Optional ``started_at`` (ISO), ``annotation_onset_s``, ``annotation_duration_s``, ``annotation_description``.
-Any other array of numbers is a signal of unknown type at ``sfreq`` or ``fs``.
+Any other array of numbers is a signal at ``sfreq`` or ``fs``, of the type that an array of texts as long as it is wide
+names its columns by, else of none. What is far shorter than the longest array is no signal.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from core.types import CHANNEL_TYPES, InputFile, Notice, Recording, Signal
 _GROUP = re.compile(rf"^({'|'.join(CHANNEL_TYPES)})(?:_(\d{{1,4}}))?$")
 _ENDINGS = ("_sfreq", "_names", "_unit", "_onset_s")
 _RATES = ("sfreq", "fs")
+# an array so many times shorter than the longest holds no samples
+SHORT = 100
 # the date every member carries, so that the same recording always gives the same bytes
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -73,7 +76,11 @@ def read(files: Sequence[InputFile], options: Options | None = None) -> Recordin
     """The arrays of an NPZ or NPY file as a recording."""
     options = options or Options()
     file = only(files)
-    arrays = _arrays(file)
+    return recording(_arrays(file), options, file, "npz")
+
+
+def recording(arrays: Mapping[str, np.ndarray], options: Options, file: InputFile, format_: str) -> Recording:
+    """Arrays of numbers and texts by name as a recording."""
     notices: list[Notice] = []
     rate = next((_number(arrays[k], file, k) for k in _RATES if k in arrays), None)
     rate = options.sfreq or rate
@@ -85,15 +92,19 @@ def read(files: Sequence[InputFile], options: Options | None = None) -> Recordin
         if group and arrays[key].ndim:
             used |= {key, *(key + end for end in _ENDINGS)}
             raw += _typed_group(turned(arrays[key]), arrays, key, group[1], rate, file)
-    for key in arrays.keys() - used:
-        raw += _plain(turned(arrays[key]), key, rate, file)
+    longest = max((max(x.shape, default=0) for x in arrays.values() if x.dtype.kind in "biuf"), default=0)
+    short = [k for k in arrays if k not in used and _is_short(arrays[k], longest)]
+    if short:
+        notices.append(Notice("W-COLUMNS", f"{channels.listed(short)} hold too few numbers to be signals: not read."))
+    for key in arrays.keys() - used - {*short}:
+        raw += _plain(turned(arrays[key]), key, rate, file, _names_of(turned(arrays[key]), arrays, used))
     raw.sort(key=lambda r: list(arrays).index(r.origin))
     signals = channels.typed(raw, options, notices, file)
     return Recording(
         signals=signals,
         started_at=_started(arrays, options, notices),
         annotations=kept_annotations(_marks(arrays, file), notices),
-        format="npz",
+        format=format_,
         notices=tuple(notices),
     )
 
@@ -167,18 +178,31 @@ def _typed_group(
     return [channels.Raw(name, unit, x[:, i], sfreq, onset, kind=type_, origin=key) for i, name in enumerate(names)]
 
 
-def _plain(x: np.ndarray, key: str, rate: float | None, file: InputFile) -> list[channels.Raw]:
-    """An array that is not of our layout: a signal a column, of unknown type."""
+def _is_short(x: np.ndarray, longest: int) -> bool:
+    """Whether an array beside samples is none of theirs, such as labels or positions."""
+    return x.dtype.kind in "biuf" and x.ndim > 0 and max(x.shape) * SHORT < longest
+
+
+def _names_of(x: np.ndarray, arrays: Mapping[str, np.ndarray], used: set[str]) -> list[str] | None:
+    """The one array of texts that has a name for each column; None where there is none, or several."""
+    texts = [a for k, a in arrays.items() if k not in used and a.dtype.kind in "US" and a.ndim == 1]
+    fitting = [[str(name) for name in a] for a in texts if x.ndim == 2 and len(a) == x.shape[1]]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _plain(
+    x: np.ndarray, key: str, rate: float | None, file: InputFile, named: Sequence[str] | None
+) -> list[channels.Raw]:
+    """An array that is not of our layout: a signal a column, of the type its name tells, else unknown."""
     if x.ndim == 0 or x.dtype.kind not in "biuf" or x.size < 2:
         return []
     x = _columns(x, key, file)
     check_size(x.shape[1], x.size, file)
-    names = [key] if x.shape[1] == 1 else [f"{key} {i + 1}" for i in range(x.shape[1])]
+    names = named or ([key] if x.shape[1] == 1 else [f"{key} {i + 1}" for i in range(x.shape[1])])
+    kind = None if named else "misc"
     known = rate is not None
     sfreq = check_rate(rate, file, key) if rate is not None else 1.0
-    return [
-        channels.Raw(n, None, x[:, i], sfreq, rate_known=known, kind="misc", origin=key) for i, n in enumerate(names)
-    ]
+    return [channels.Raw(n, None, x[:, i], sfreq, rate_known=known, kind=kind, origin=key) for i, n in enumerate(names)]
 
 
 def _columns(x: np.ndarray, key: str, file: InputFile, *, upright: bool = False) -> np.ndarray:

@@ -17,7 +17,7 @@ from core.readers import Options, isolation, session
 from core.types import InputFile
 from tests.conftest import ROOT, missing
 
-FORMATS = "edf,bdf,brainvision,csv,parquet,e4,xdf,wfdb,openface,deap"
+FORMATS = "edf,bdf,brainvision,csv,parquet,e4,xdf,wfdb,openface,deap,mat"
 # the corpus of the formats in hand; a case is looked up by name so that pytest can list it
 CASES = [
     "edf_control",
@@ -107,6 +107,14 @@ CASES = [
     "deap_cut",
     "deap_nan",
     "deap_shape",
+    "mat_control",
+    "mat_cut",
+    "mat_bomb",
+    "mat_mdtype8",
+    "mat_dims_wrap",
+    "mat_dims_neg",
+    "mat_v73_stub",
+    "mat_no_signal",
     "of_control",
     "of_no_face",
     "of_huge_au",

@@ -268,6 +268,9 @@ def samples(tmp_path, write_edf):
 
     scipy.io.savemat(tmp_path / "x.set", {"EEG": {"data": x, "nbchan": 2, "pnts": 1280, "trials": 1, "srate": 128.0}})
     made["eeglab"] = [tmp_path / "x.set"]
+    names = np.array(["Fp1", "Fp2"], dtype=object)
+    scipy.io.savemat(tmp_path / "x.mat", {"data": x.T, "names": names, "Fs": 128.0})
+    made["matlab"] = [tmp_path / "x.mat"]
     (tmp_path / "x.csv").write_text(table(("Fp1", "Fp2")))
     made["csv"] = [tmp_path / "x.csv"]
     columns = {"timestamp": np.arange(1280) / 128, "Fp1": x[0], "Fp2": x[1]}
