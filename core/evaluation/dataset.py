@@ -27,6 +27,8 @@ Progress = Callable[[float, str], None]
 LAYOUT = 1
 MANIFEST = "dataset.json"
 # ready features whose name does not begin with their channel type
+# the kind of columns that are scores of subjects; it is no channel type
+GROUP = "group"
 READY = {"rr": "rr", "hr": "rr", "skin": "eda"}
 
 
@@ -167,6 +169,7 @@ def prepare(
     *,
     signals: bool = False,
     cache: Path | None = None,
+    scores: Mapping[str, Mapping[str, float]] | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
     """Every trial of a study as ``core.pipeline`` prepares a session, once; then from the cache.
@@ -182,6 +185,9 @@ def prepare(
     signals
         Keep the normalised windows too, for nets.
     cache
+    scores
+        Value of each subject by group, such as ``ei``, as columns ``group_<name>`` of the kind ``group``: only what
+        is named here ever becomes one, and groups of a study by themselves never do.
         Folder to keep the dataset in; None makes it in memory, for a while.
 
     Raises
@@ -194,7 +200,7 @@ def prepare(
     if missing or not types:
         what = f"the study has no {', '.join(missing) or 'such'} signals"
         raise Refused("E-INPUTS", what, study.name, f"It has {'+'.join(offered) or 'none'}.")
-    plan = _Plan(study, pipeline, ordered(types), signals)
+    plan = _Plan(study, pipeline, ordered(types), signals, scores)
     if cache is None:
         with tempfile.TemporaryDirectory(prefix="affectline-dataset-") as temporary:
             plan.write(Path(temporary), progress)
@@ -243,9 +249,17 @@ _Made = tuple[np.ndarray, np.ndarray] | None
 class _Plan:
     """What one dataset is made of, and its name in the cache."""
 
-    def __init__(self, study: Study, pipeline: Pipeline, types: tuple[str, ...], signals: bool):
+    def __init__(
+        self,
+        study: Study,
+        pipeline: Pipeline,
+        types: tuple[str, ...],
+        signals: bool,
+        scores: Mapping[str, Mapping[str, float]] | None = None,
+    ):
         self.study, self.pipeline, self.types, self.signals = study, pipeline, types, signals
         from core import features
+        self.scores = scores or {}
 
         ready = ready_columns(study)
         self.recorded = tuple(t for t in types if t in study.inputs and t not in ready)
@@ -258,12 +272,15 @@ class _Plan:
     def key(self) -> str:
         """A hash over everything that the rows hang on."""
         study = self.study
-        trials = [[t.subject, t.trial, dict(t.labels), dict(t.groups), t.path, dict(t.features)] for t in study.trials]
+        trials = [
+            [t.subject, t.trial, dict(t.labels), _stimulus(t), t.path, dict(t.features)] for t in study.trials
+        ]  # fmt: skip
         said = [
             LAYOUT, _sha256(study), trials, {t: list(v) for t, v in study.targets.items()}, dict(study.high),
             self.pipeline.hash, self.pipeline.line_hz, self.types, self.columns, self.signals,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:24]
+            *([{g: dict(own) for g, own in self.scores.items()}] if self.scores else []),
 
     def write(self, folder: Path, progress: Progress | None) -> None:
         """Go through the trials and leave the dataset in an empty folder."""
@@ -277,7 +294,7 @@ class _Plan:
                     progress(i / len(self.study.trials), f"windows of trial {i + 1} of {len(self.study.trials)}")
                 if made is not None:
                     onset_s, x = made
-                    parts.append(x)
+                    parts.append(self._scored(trial, x))
                     rows.append(self._rows(trial, onset_s))
             out.finish()
         if not rows:
@@ -287,17 +304,27 @@ class _Plan:
         told = {
             "name": self.study.name, "sha256": _sha256(self.study), "pipeline_hash": self.pipeline.hash,
             "targets": {t: list(v) for t, v in self.study.targets.items()}, "sides": dict(self.study.high),
-            "columns": self.columns, "channels": self.channels, "n_lost": len(self.study.trials) - len(rows),
+            "columns": {**self.columns, **self._groups}, "channels": self.channels,
+            "n_lost": len(self.study.trials) - len(rows),
         }  # fmt: skip
         (folder / MANIFEST).write_text(json.dumps(told, indent=1), encoding="utf-8")
 
     def _rows(self, trial: Trial, onset_s: np.ndarray) -> pd.DataFrame:
         labels = {f"label_{t}": float(trial.labels.get(t, np.nan)) for t in self.study.targets}
-        who = {"subject": trial.subject, "trial": trial.trial, "stimulus": trial.groups.get("stimulus", trial.trial)}
+        who = {"subject": trial.subject, "trial": trial.trial, "stimulus": _stimulus(trial)}
         return pd.DataFrame({**who, "onset_s": onset_s, **labels})
 
     def _of_trials(self, out: _Growing) -> Iterator[tuple[Trial, _Made]]:
         for trial in self.study.trials:
+    @property
+    def _groups(self) -> dict[str, tuple[str, ...]]:
+        return {GROUP: tuple(f"group_{g}" for g in self.scores)} if self.scores else {}
+
+    def _scored(self, trial: Trial, x: np.ndarray) -> np.ndarray:
+        """A trial's features with the scores of its subject beside them, where any were asked for."""
+        own = [of.get(trial.subject, np.nan) for of in self.scores.values()]
+        return np.column_stack([x, np.tile(own, (len(x), 1))]) if own else x
+
             yield trial, self._trial(trial, out)
 
     def _of_sessions(self) -> Iterator[tuple[Trial, _Made]]:
@@ -356,6 +383,10 @@ class _Plan:
 
 def _sha256(study: Study) -> str:
     """The study's own hash over labels and recordings, as its manifest on disk says it; "" where it lies nowhere."""
+def _stimulus(trial: Trial) -> str:
+    return trial.groups.get("stimulus", trial.trial)
+
+
     place = next((Path(t.path).parent for t in study.trials if t.path), None)
     if place is None or not (place / "study.json").is_file():
         return ""

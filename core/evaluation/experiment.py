@@ -42,7 +42,8 @@ class Spec:
     ``oversample``: "", ``random`` or ``smote``, of training rows only. ``smoothing``: "", ``majority``,
     ``two_state`` or ``causal``. ``flip``: may turn the decision round where validation says so. ``aggregate``: how a
     trial's value comes from its windows, ``mean`` or ``median``. ``options`` go to the model; ``choices`` are sets of
-    options among which ``nested_loso`` selects.
+    options among which ``nested_loso`` selects. ``groups`` are scores of subjects, such as ``ei``, that the model is
+    given as features beside its inputs: none unless named here.
     """
 
     study: str
@@ -59,6 +60,12 @@ class Spec:
     aggregate: str = "mean"
     options: Mapping[str, Any] = field(default_factory=dict)
     choices: tuple[Mapping[str, Any], ...] = ()
+    groups: tuple[str, ...] = ()
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """Kinds of columns that the model learns from: the channel types, and groups where some are named."""
+        return (*self.types, datasets.GROUP) if self.groups else self.types
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -82,15 +89,16 @@ class Spec:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return json.loads(json.dumps(asdict(self)))
+        """Plain values; groups only where some are named."""
+        said = json.loads(json.dumps(asdict(self)))
+        return said if self.groups else {k: v for k, v in said.items() if k != "groups"}
 
     @classmethod
     def from_dict(cls, said: Mapping[str, Any]) -> Spec:
         """What ``as_dict`` gave; anything absent has its default."""
         known = {f.name for f in fields(cls)}
         plain = {k: v for k, v in said.items() if k in known}
-        return cls(**{**plain, "choices": tuple(plain.get("choices", ()))})
+        return cls(**{**plain, **{k: tuple(plain.get(k, ())) for k in ("choices", "groups")}})
 
 
 @dataclass(frozen=True)
@@ -148,6 +156,10 @@ def check(dataset: Dataset, spec: Spec) -> None:
         raise Refused("E-OVERSAMPLE", f"{model.title} takes no table that rows could be made for", spec.oversample)
     if spec.task != "binary" and (spec.smoothing or spec.flip):
         raise Refused("E-TASK", "smoothing and flipping are for the task binary", spec.task, "Leave them off.")
+    lacking = [g for g in spec.groups if f"group_{g}" not in dataset.columns.get(datasets.GROUP, ())]
+    if lacking or (spec.groups and model.takes == "signals"):
+        what = f"{model.title} learns from signals alone" if not lacking else f"there are no scores {lacking[0]}"
+        raise Refused("E-GROUP", what, dataset.name, "Leave the groups out.")
     tasks.task(dataset, spec.task, spec.target)
     if len(dataset.rows(spec.target)) == 0:
         raise Refused("E-LABELS", f"no trial has a label of {spec.target}", dataset.name)
@@ -274,20 +286,20 @@ def fit(
     takes = MODELS[spec.model].takes if several else "features"
     if several:
         named = {**spec.options, **options}
-        estimator = fused(spec.model, spec.types, spec.fusion, spec.seed, _places(dataset, spec.types), **named)  # type: ignore[arg-type]
+        estimator = fused(spec.model, spec.learned, spec.fusion, spec.seed, _places(dataset, spec.learned), **named)  # type: ignore[arg-type]
     else:
         estimator = MODELS["majority"].make(spec.seed)
     rows = repeated(train, task.y[train], spec.seed) if spec.oversample == "random" else train
-    x, back = seen_by(dataset, rows, spec.types, takes)
+    x, back = seen_by(dataset, rows, spec.learned, takes)
     first = np.unique(back, return_index=True)[1]
     y, who = task.y[rows][first], dataset.subject[rows][first]
     if spec.oversample == "smote" and several:
         x, y, who = synthetic(x, y, who, spec.seed)
     watched = None
     if len(validation):
-        v, v_back = seen_by(dataset, validation, spec.types, takes)
+        v, v_back = seen_by(dataset, validation, spec.learned, takes)
         watched = (v, task.y[validation][np.unique(v_back, return_index=True)[1]])
-    return Fitted(estimator.fit(x, y, groups=who, validation=watched), spec.types, takes, task)
+    return Fitted(estimator.fit(x, y, groups=who, validation=watched), spec.learned, takes, task)
 
 
 def _places(dataset: Dataset, types: Sequence[str]) -> dict[str, list[int]]:

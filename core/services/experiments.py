@@ -159,11 +159,13 @@ class Prepared:
 
         check(store, spec)
         pipeline = pipeline_of(studies.get(store, spec.study), spec.types, site_pipeline())
+        scores = _scores(store, spec)
         config = {
             **spec.config,
             "study_sha256": folder.manifest(studies.root(store), spec.study)["sha256"],
             "pipeline": pipeline_dict(pipeline),
             "pipeline_hash": pipeline.hash,
+            **({"scores": scores} if scores else {}),
         }
         return cls(spec, pipeline, config)
 
@@ -197,8 +199,22 @@ class Prepared:
 
         return dataset.prepare(
             studies.get(store, self.spec.study), self.pipeline, self.spec.types,
-            signals=MODELS[self.spec.model].takes == "signals", cache=cache(store), progress=progress,
+            signals=MODELS[self.spec.model].takes == "signals", scores=self.config.get("scores"), cache=cache(store),
+            progress=progress,
         )  # fmt: skip
+
+
+def _scores(store: Store, spec: Spec) -> dict[str, dict[str, float]]:
+    """Scores of the subjects by each group that an experiment names."""
+    from core.evaluation import groups
+
+    found = groups.scores(studies.get(store, spec.study)) if spec.groups else {}
+    lacking = [g for g in spec.groups if g not in found]
+    if lacking:
+        raise Refused(
+            "E-GROUP", f"the study has no scores {lacking[0]}.", spec.study, "Add them in Import (participants table)."
+        )
+    return {g: dict(sorted(found[g].items())) for g in spec.groups}
 
 
 def cache(store: Store) -> Path:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pytest
 
 from core.errors import Refused
-from core.evaluation import groups, metrics, simulate
+from core.evaluation import dataset as datasets
+from core.evaluation import experiment, groups, metrics, simulate
+from core.evaluation.experiment import Spec
 from core.evaluation.groups import Parted, part
-from core.types import Study, Trial
+from core.types import Pipeline, Study, Trial
 
 SCALE = {"valence": (1.0, 5.0, 3.0)}
 
@@ -155,3 +158,51 @@ def test_a_subject_without_a_value_is_left_out_of_that_outcome_alone():
     one, empty = groups.compared({"x": {**of(range(6)), "S05": None}, "none": {}}, parted, n=99)
     assert (one.n_high, one.n_low) == (2, 3) and one.p is not None
     assert (empty.n_high, empty.value, empty.p, empty.q) == (0, None, None, None)
+
+
+# ------------------------------------------------------------------------------- S5-05: the score is no input
+def ready() -> Study:
+    """Eight subjects with four trials of ready features; their score says nothing of the labels."""
+    rng = np.random.default_rng(4)
+    made = [
+        Trial(f"S{i}", f"T{k}", {"valence": 1.0 + 4.0 * (k % 2)}, {"ei": str(80 + i), "stimulus": f"T{k}"}, "",
+              {"ecg_a": float(rng.standard_normal() + k % 2), "ecg_b": float(rng.standard_normal()), "ei": 80.0 + i})
+        for i in range(8) for k in range(4)
+    ]  # fmt: skip
+    return study(*made)
+
+
+def test_s5_05_a_score_is_never_an_input_unless_it_is_named():
+    plain = datasets.prepare(ready(), Pipeline(), ("ecg",))
+    spec = Spec("s", "valence", "ecg", "logistic")
+    assert list(plain.features.columns) == ["ecg_a", "ecg_b"], "not as a group, and not as a feature of that name"
+    assert experiment.run_fold(plain, spec, 0).p is not None and "groups" not in spec.as_dict()
+    with pytest.raises(Refused) as refused:
+        experiment.run_fold(plain, replace(spec, groups=("ei",)), 0)
+    assert refused.value.code == "E-GROUP"
+
+
+def test_s5_05_a_score_that_is_named_is_one_column_more_and_another_experiment():
+    whole = ready()
+    data = datasets.prepare(whole, Pipeline(), ("ecg",), scores={"ei": groups.scores(whole)["ei"]})
+    spec = Spec("s", "valence", "ecg", "logistic", groups=("ei",))
+    assert data.types == ("ecg",) and data.names(spec.learned) == ["ecg_a", "ecg_b", "group_ei"]
+    assert set(data.features.loc[data.subject == "S3", "group_ei"]) == {83.0}
+    fold = experiment.folds(data, spec)[0]
+    fitted = experiment.fit(
+        data, spec, experiment.tasks.task(data, "binary", "valence"), fold.train, fold.validation, {}
+    )
+    assert fitted.estimator.named_steps["classifier"].coef_.shape == (1, 3)
+    without = replace(spec, groups=())
+    assert Spec.from_dict(spec.as_dict()) == spec and spec.config_hash != without.config_hash
+    assert experiment.run_fold(data, without, 0).p.shape == experiment.run_fold(data, spec, 0).p.shape
+    with pytest.raises(Refused):
+        experiment.check(data, replace(spec, model="eegnet"))
+
+
+def test_groups_that_are_added_leave_a_prepared_study_as_it_was(tmp_path):
+    first = datasets.prepare(ready(), Pipeline(), ("ecg",), cache=tmp_path)
+    more = study(*(replace(t, groups={**t.groups, "site": "x"}) for t in ready().trials))
+    assert datasets.prepare(more, Pipeline(), ("ecg",), cache=tmp_path).path == first.path
+    moved = study(*(replace(t, groups={"stimulus": "other"}) for t in ready().trials))
+    assert datasets.prepare(moved, Pipeline(), ("ecg",), cache=tmp_path).path != first.path
