@@ -19,6 +19,7 @@ import pandas as pd
 from core.dsp import grid
 from core.dsp.montage import places
 from core.errors import Refused
+from core.evaluation import passband
 from core.settings import EPOC_14, NET_RATES
 from core.types import CHANNEL_TYPES, Grade, Pipeline, Recording, Signal, Study, Trial
 
@@ -266,6 +267,7 @@ class _Plan:
         named = {t: tuple(features.names((t,), pipeline)) for t in self.recorded if t in features.FEATURES}
         named |= {t: tuple(ready[t]) for t in types if t in ready}
         self.columns = {t: named[t] for t in types if t in named}
+        self.columns |= passband.kept(self.columns, study.bands)
         self.channels: dict[str, tuple[str, ...]] = {}
 
     @property

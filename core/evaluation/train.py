@@ -68,7 +68,9 @@ def train(
         found = experiment.run(dataset, spec)
         evaluations[target], calibrations[target] = evaluated(dataset, spec, found)
         premiums[target], scores[target] = leak_audit.premium(dataset, spec, found)
-        checked += [c.model_copy(update={"name": f"{target}: {c.name}"}) for c in leak_audit.checks(dataset, spec)]
+        facts = leak_audit.Facts(pipeline.window_s, study.bands)
+        looked = leak_audit.checks(dataset, spec, facts=facts)
+        checked += [c.model_copy(update={"name": f"{target}: {c.name}"}) for c in looked]
         rows, raw = out_of_fold(found)
         with threadpool_limits(1):  # sums in one order: the same numbers every time
             by, threshold = calibration.fit(raw, dataset.high(target)[rows], dataset.unit[rows])

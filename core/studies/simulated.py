@@ -24,6 +24,7 @@ def source(*, subjects: int, trials: int, trial_s: float, effect: float, seed: i
         n_trials=subjects * trials,
         simulated=True,
         made_by=made_by,
+        bands={"eeg": (0.0, 64.0)} if "eeg" in inputs else {},  # half the rate of what is simulated
     )
 
 
