@@ -27,9 +27,9 @@ Progress = Callable[[float, str], None]
 # counts up when what is written under a cache's name changes
 LAYOUT = 1
 MANIFEST = "dataset.json"
-# ready features whose name does not begin with their channel type
 # the kind of columns that are scores of subjects; it is no channel type
 GROUP = "group"
+# ready features whose name does not begin with their channel type
 READY = {"rr": "rr", "hr": "rr", "skin": "eda"}
 
 
@@ -169,8 +169,8 @@ def prepare(
     types: Sequence[str],
     *,
     signals: bool = False,
-    cache: Path | None = None,
     scores: Mapping[str, Mapping[str, float]] | None = None,
+    cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
     """Every trial of a study as ``core.pipeline`` prepares a session, once; then from the cache.
@@ -185,10 +185,10 @@ def prepare(
         Channel types that every row must have.
     signals
         Keep the normalised windows too, for nets.
-    cache
     scores
         Value of each subject by group, such as ``ei``, as columns ``group_<name>`` of the kind ``group``: only what
         is named here ever becomes one, and groups of a study by themselves never do.
+    cache
         Folder to keep the dataset in; None makes it in memory, for a while.
 
     Raises
@@ -259,8 +259,8 @@ class _Plan:
         scores: Mapping[str, Mapping[str, float]] | None = None,
     ):
         self.study, self.pipeline, self.types, self.signals = study, pipeline, types, signals
-        from core import features
         self.scores = scores or {}
+        from core import features
 
         ready = ready_columns(study)
         self.recorded = tuple(t for t in types if t in study.inputs and t not in ready)
@@ -280,9 +280,9 @@ class _Plan:
         said = [
             LAYOUT, _sha256(study), trials, {t: list(v) for t, v in study.targets.items()}, dict(study.high),
             self.pipeline.hash, self.pipeline.line_hz, self.types, self.columns, self.signals,
+            *([{g: dict(own) for g, own in self.scores.items()}] if self.scores else []),
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:24]
-            *([{g: dict(own) for g, own in self.scores.items()}] if self.scores else []),
 
     def write(self, folder: Path, progress: Progress | None) -> None:
         """Go through the trials and leave the dataset in an empty folder."""
@@ -316,8 +316,6 @@ class _Plan:
         who = {"subject": trial.subject, "trial": trial.trial, "stimulus": _stimulus(trial)}
         return pd.DataFrame({**who, "onset_s": onset_s, **labels})
 
-    def _of_trials(self, out: _Growing) -> Iterator[tuple[Trial, _Made]]:
-        for trial in self.study.trials:
     @property
     def _groups(self) -> dict[str, tuple[str, ...]]:
         return {GROUP: tuple(f"group_{g}" for g in self.scores)} if self.scores else {}
@@ -327,6 +325,8 @@ class _Plan:
         own = [of.get(trial.subject, np.nan) for of in self.scores.values()]
         return np.column_stack([x, np.tile(own, (len(x), 1))]) if own else x
 
+    def _of_trials(self, out: _Growing) -> Iterator[tuple[Trial, _Made]]:
+        for trial in self.study.trials:
             yield trial, self._trial(trial, out)
 
     def _of_sessions(self) -> Iterator[tuple[Trial, _Made]]:
@@ -383,12 +383,12 @@ class _Plan:
         return [name for t, c in self.columns.items() if t not in self.recorded for name in c]
 
 
-def _sha256(study: Study) -> str:
-    """The study's own hash over labels and recordings, as its manifest on disk says it; "" where it lies nowhere."""
 def _stimulus(trial: Trial) -> str:
     return trial.groups.get("stimulus", trial.trial)
 
 
+def _sha256(study: Study) -> str:
+    """The study's own hash over labels and recordings, as its manifest on disk says it; "" where it lies nowhere."""
     place = next((Path(t.path).parent for t in study.trials if t.path), None)
     if place is None or not (place / "study.json").is_file():
         return ""
