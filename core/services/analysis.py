@@ -13,12 +13,12 @@ import numpy as np
 from core.compute import Progress, part
 from core.errors import Conflict, NotFound, Refused
 from core.services import detection, pseudonyms, stored
-from core.services.changes import restore
+from core.services.changes import NO_DATE, date, restore
 from core.settings import MIN_DURATION_S, VERSION, settings
 from core.storage import patients as patient_rows
 from core.storage import sessions as rows
 from core.storage.blobs import sha256
-from core.storage.records import SessionRecord, label
+from core.storage.records import AnalysisRecord, SessionRecord, label
 from core.storage.store import Store, Transaction
 from core.types import InputFile, Measure, Notice, Reading, Reason, Recording, Summary
 
@@ -49,7 +49,8 @@ def analyse(
     """The main job: read, judge, analyse and store one session in one transaction; the object of ``analyse --json``.
 
     The same files for the same patient again return the stored object; another model, or another reading, makes a
-    further analysis of that session. Refused leaves nothing behind but a row of the audit.
+    further analysis of that session, and the files as they were read last are the newest. A start that is said dates
+    the session anew. Refused leaves nothing behind but a row of the audit.
     """
     from core.readers import isolation
 
@@ -57,7 +58,7 @@ def analyse(
         _check(store, patient, create_patient)
         originals = _originals(files)
         reading = reading or Reading()
-        known = _known(store, originals, patient, model, reading, now)
+        known = _known(store, originals, patient, model, reading, now, started_at)
         if known is not None:
             return known
         _say(progress, 0.05, "Reading the files")
@@ -108,7 +109,7 @@ def recompute(
     inputs = [InputFile(f.name, str(f.path)) for f in originals]
     recording = isolation.read(inputs, reading=reading, zone=settings().zone)
     return _analyse(
-        store, recording, originals, patient, now=now, model=model, started_at=record.started_at, reading=reading,
+        store, recording, originals, patient, now=now, model=model, started_at=None, reading=reading,
         simulated=record.simulated, progress=progress, action="session.recompute",
     )  # fmt: skip
 
@@ -175,13 +176,20 @@ def _known(
     model: str | None,
     reading: Reading,
     now: datetime,
+    started_at: datetime | None = None,
 ) -> dict | None:
-    """The stored object when these files were analysed like this before; a deleted session is restored by it."""
+    """The stored object when these files were last read like this; a deleted session is restored by it.
+
+    What was marked meanwhile stays applied. A start that is said dates the session anew.
+    """
     with store.read() as tx:
         session = rows.by_source(tx, patient, stored.source_key([f.sha256 for f in originals]))
         if session is None:
             return None
-        same = [a for a in rows.analyses(tx, session.id) if a.reading_hash == reading.hash]
+        analyses = rows.analyses(tx, session.id)
+        same = [a for a in analyses if _reads_as(a, reading)]
+        if stored.newest(analyses) not in same:
+            return None
         wanted = [a for a in same if model in (None, a.model)]
         version = _version(model)
         wanted = [a for a in wanted if version in (None, a.model_version)]
@@ -190,7 +198,18 @@ def _known(
         answer = stored.session_json(tx, patient, session, stored.newest(wanted))
     if session.deleted_at is not None:
         restore(store, answer["session"], now=now, late=True)
+    if started_at is not None:
+        date(store, answer["session"], _aware(started_at), now=now)
+        answer["warnings"] = [w for w in answer["warnings"] if w["code"] != NO_DATE]
     return answer
+
+
+def _reads_as(analysis: AnalysisRecord, reading: Reading) -> bool:
+    """Whether an analysis read its files like this; marks and cleaning count only where the reading has some."""
+    if analysis.reading_hash == reading.hash:
+        return True
+    files = Reading.from_dict(analysis.reading).of_files.hash if analysis.reading else ""
+    return reading == reading.of_files and files == reading.hash
 
 
 def _version(model: str | None) -> str | None:
@@ -275,8 +294,9 @@ def _store(
         )
     key = stored.source_key([f.sha256 for f in originals])
     session = rows.by_source(tx, patient, key)
-    started, warnings = _start(recording, summary, session, started_at, now)
+    started, warnings = _start(recording, summary, session, reading, started_at, now)
     about = {
+        "started_at": started,
         "duration_s": float(recording.duration_s),
         "format": recording.format,
         "signals": _signals(recording),
@@ -307,7 +327,7 @@ def _store(
     same: int | None = None
     if session is None:
         session_id, _ = rows.add(
-            tx, record.id, started_at=started, created_at=now, imported=False,
+            tx, record.id, created_at=now, imported=False,
             simulated=simulated or record.simulated, source_key=key, **about,
         )  # fmt: skip
         rows.add_files(tx, session_id, [(f.name, f.sha256, f.size) for f in originals])
@@ -382,20 +402,31 @@ def _finite(measure: Measure) -> Measure:
     return Measure(measure.name, measure.kind, measure.unit, reason=measure.reason, **numbers)
 
 
+def _aware(said: datetime) -> datetime:
+    """A time that a person said, in UTC."""
+    return (said if said.tzinfo else said.replace(tzinfo=settings().zone)).astimezone(UTC)
+
+
 def _start(
-    recording: Recording, summary: Summary, session: SessionRecord | None, said: datetime | None, now: datetime
-) -> tuple[datetime, list[Notice]]:
-    """When the session started, and all warnings: said by a person, else by the file, else now with a warning."""
+    recording: Recording, summary: Summary, session: SessionRecord | None, reading: Reading, said: datetime | None,
+    now: datetime,
+) -> tuple[datetime, list[Notice]]:  # fmt: skip
+    """When the session started, and all warnings: said by a person, else by the file, else now with a warning.
+
+    A session that is there keeps its start, with the warning, unless the clocks of its files are moved.
+    """
     warnings = [*recording.notices, *summary.notices]
-    if session is not None:
-        return session.started_at, warnings
     if said is not None:
-        said = said if said.tzinfo else said.replace(tzinfo=settings().zone)
-        return said.astimezone(UTC), warnings
+        return _aware(said), warnings
+    if session is not None:
+        moved = dict(reading.offsets) != dict(Reading.from_dict(session.reading or {}).offsets)
+        if not moved or recording.started_at is None:
+            undated = [Notice(w["code"], w["text"]) for w in session.warnings if w["code"] == NO_DATE]
+            return session.started_at, list(dict.fromkeys([*warnings, *undated]))
     if recording.started_at is not None:
         return recording.started_at.astimezone(UTC), warnings
     warnings.append(
-        Notice("W-NO-DATE", "The files say no time of recording, so the session is dated now. Say when it started.")
+        Notice(NO_DATE, "The files say no time of recording, so the session is dated now. Say when it started.")
     )
     return now.astimezone(UTC), list(dict.fromkeys(warnings))
 

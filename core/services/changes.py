@@ -1,4 +1,4 @@
-"""Changes of a stored session: moved to another patient, deleted, restored, seen. Nothing is lost by them."""
+"""Changes of a stored session: moved to another patient, dated, deleted, restored, seen. Nothing is lost by them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from core.storage.records import label
 from core.storage.store import Store
 
 RESTORE_DAYS = 30
+# the warning of a session that was dated by its analysis, for its files say no time
+NO_DATE = "W-NO-DATE"
 
 
 def move(store: Store, session: str, patient: str, why: str, *, now: datetime) -> str:
@@ -41,6 +43,21 @@ def move(store: Store, session: str, patient: str, why: str, *, now: datetime) -
             detection.refresh(tx, kept.id, name, now=now)
             tx.audit("session.move", f"{session} to {moved_to}", at=now, patient=name, reason=why)
     return moved_to
+
+
+def date(store: Store, session: str, started_at: datetime, *, now: datetime) -> None:
+    """Say when a session started, in UTC; insights are made anew. Nothing happens where it is said already."""
+    with store.write() as tx:
+        patient, record = stored.find(tx, session, deleted=False)
+        warnings = [w for w in record.warnings if w["code"] != NO_DATE]
+        if (record.started_at, len(record.warnings)) == (started_at, len(warnings)):
+            return
+        kept = require(tx, patient, lock=True)
+        rows.change(tx, record.id, started_at=started_at, warnings=warnings)
+        patient_rows.touch(tx, kept.id, now)
+        detection.refresh(tx, kept.id, patient, now=now)
+        moved = f"{record.started_at.isoformat()} to {started_at.isoformat()}"
+        tx.audit("session.date", session, at=now, patient=patient, reason=moved)
 
 
 def delete(store: Store, session: str, *, now: datetime) -> None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +81,39 @@ def test_the_time_is_that_of_a_person_else_of_the_file_else_now_with_a_warning(s
     times = {r.session: r.started_at for r in sessions.history(store, "P-0001")}
     assert [times[x["session"]] for x in (dated, said, undated)] == [day(1), day(50), NOW]
     assert [("W-NO-DATE" in {w["code"] for w in x["warnings"]}) for x in (dated, said, undated)] == [False, False, True]
+
+
+def test_a_start_that_is_said_later_dates_the_session_and_a_recompute_keeps_what_is_known_of_it(store, tmp_path):
+    def undated(answer: dict) -> bool:
+        return "W-NO-DATE" in {w["code"] for w in answer["warnings"]}
+
+    file = [edf(tmp_path, seed=3, started_at=None)]
+    session = sessions.analyse(store, file, "P-0001", now=NOW)["session"]
+    assert undated(sessions.recompute(store, session, Reading(bad=("ECG 1",)), now=day(400)))
+    assert sessions.history(store, "P-0001")[0].started_at == NOW
+    said = sessions.analyse(store, file, "P-0001", now=day(401), started_at=day(50))
+    assert said["session"] == session and not undated(said)
+    assert sessions.history(store, "P-0001")[0].started_at == day(50)
+    marked = [c["name"] for c in said["quality"]["channels"] if "marked" in c["flags"]]
+    assert marked == ["ECG 1"], "the mark stays applied"
+    assert not undated(sessions.recompute(store, session, Reading(), now=day(402)))
+    assert sessions.history(store, "P-0001")[0].started_at == day(50)
+    assert [row["action"] for row in admin.audit(store)].count("session.date") == 1
+
+
+def test_files_as_they_were_read_last_are_the_session(store, tmp_path):
+    file = edf(tmp_path, seed=1)
+    late = Reading(offsets={file.name: 3600.0})
+    session = sessions.analyse(store, [file], "P-0001", now=NOW)["session"]
+    for reading, start in (
+        (late, day(1) + timedelta(hours=1)),
+        (Reading(), day(1)),
+        (late, day(1) + timedelta(hours=1)),
+    ):
+        sessions.analyse(store, [file], "P-0001", now=NOW, reading=reading)
+        found = sessions.get(store, session)
+        assert (found.row.started_at, found.provenance["read_with"]) == (start, reading.as_dict())
+    assert len(found.made) == 2
 
 
 def test_another_rate_or_map_is_a_further_analysis_of_the_same_session(store, tmp_path):
@@ -183,7 +216,7 @@ def test_originals_can_lie_in_an_object_store(tmp_path, visit):
 
 STORING = """
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from core.services import sessions
 from core.storage.store import Store
