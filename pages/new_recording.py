@@ -189,7 +189,8 @@ def files_step(store, draft: Draft | None) -> None:
     limit = settings().max_upload_mb
     st.caption(
         f"Up to {limit} MB a file. Files of one recorder go together; those that overlap in time are proposed as one "
-        "session, others as a session each. Names and birth dates in a file's header are not stored."
+        "session, others as a session each. Names and birth dates in a file's header are not "
+        "taken over; they stay in the original files, which are kept as they are."
     )
     turn = st.session_state.get(state.UPLOAD_ROUND, 0)
     uploads = st.file_uploader(
