@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from app.cli import clinic, research  # noqa: F401  they register their verbs
+from app.cli import audits, clinic, research  # noqa: F401  they register their verbs
 from app.cli.kit import Usage, cli, refuse, say
 
 CRASHED = 1

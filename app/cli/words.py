@@ -157,6 +157,17 @@ def ablation_lines(answer: Mapping) -> list[str]:
     return lines
 
 
+def audit_lines(answer: Mapping) -> list[str]:
+    """A leak audit: the premium, the score under each split, and every check with its evidence."""
+    lines = [
+        f"{answer['study']}, {answer['target']} from {answer['inputs']} by {answer['model']}",
+        f"  leak premium {interval(answer['premium'])}: balanced accuracy over windows, random windows less nested LOSO",
+        *(f"  {split}: {score:.3f}" for split, score in answer["scores"].items()),
+    ]
+    words = {"pass": "pass", "fail": "FAIL", "not_checkable": "not checkable"}
+    return lines + [f"  {words[c['outcome']]}: {c['name']}: {c['evidence']}" for c in answer["checks"]]
+
+
 def interval(found: Mapping) -> str:
     """A value with its interval, or that there is none."""
     if found["value"] is None:

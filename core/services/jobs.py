@@ -21,6 +21,7 @@ from core.types import InputFile, Reading
 
 KINDS = (
     "analyse", "recompute", "demo", "train", "simulate", "plan", "import", "export", "evaluate", "ablate", "demo_run",
+    "leak_audit",
 )  # fmt: skip
 STATES = ("queued", "running", "done", "failed", "cancelled")
 
@@ -63,7 +64,8 @@ def submit(store: Store, kind: str, params: Mapping, *, label: str = "", now: da
 
     Kinds: "analyse" {draft, patient, model, started_at, reading}, "recompute" {session, reading, model}, "demo" {},
     "train" {...}, "simulate" {...}, "plan" and "import" {kind, name, mapping, and path, at or draft},
-    "export" {study}, "evaluate" and "ablate": as ``core.services.experiments`` takes them, "demo_run" {}.
+    "export" {study}, "evaluate" and "ablate": as ``core.services.experiments`` takes them, "demo_run" {},
+    "leak_audit": as ``core.services.audits`` takes it.
     """
     if kind not in KINDS:
         raise Refused("E-JOB-KIND", f"there is no kind of job {kind!r}.", "kind", f"Use one of {', '.join(KINDS)}.")
@@ -361,6 +363,13 @@ def _demo_run(store: Store, params: Mapping, report: Callable[[float, str], None
     return {"experiment": experiments.demo(store, now=datetime.now(UTC), progress=report)["experiment"]}
 
 
+def _leak_audit(store: Store, params: Mapping, report: Callable[[float, str], None]) -> dict:
+    from core.services import audits
+
+    made = audits.leak_audit(store, **dict(params), now=datetime.now(UTC), progress=report)
+    return {"premium": made["premium"], "experiments": made["experiments"]}
+
+
 WORK: dict[str, Callable[[Store, Mapping, Callable[[float, str], None]], dict[str, Any]]] = {
     "analyse": _analyse,
     "recompute": _recompute,
@@ -372,5 +381,6 @@ WORK: dict[str, Callable[[Store, Mapping, Callable[[float, str], None]], dict[st
     "export": _export,
     "evaluate": _evaluate,
     "ablate": _ablate,
+    "leak_audit": _leak_audit,
     "demo_run": _demo_run,
 }
