@@ -47,6 +47,13 @@ PAGES = {
             hidden=True,
         ),
         Entry("Clinic", "insights.py", "Insights", "insights", "What should I look at, and what did I decide?"),
+        Entry(
+            "Research",
+            "ei_groups.py",
+            "EI groups",
+            "ei-groups",
+            "Does emotional intelligence change what can be read?",
+        ),
         Entry("Data", "import_export.py", "Import and export", "import-export", "How do data get in and out?"),
         Entry("System", "jobs.py", "Jobs", "jobs", "What is being worked on, and what has failed?"),
         Entry("System", "help.py", "Help", "help", "What do the keys, words and numbers mean?"),

@@ -1,0 +1,118 @@
+"""EI groups: without scores, without an experiment, with few people, with enough, and beside a model that guesses."""
+
+from __future__ import annotations
+
+import pytest
+
+from core import compute
+from core.services import experiments, groups, studies
+from core.settings import settings
+from core.storage.store import Store
+from core.studies import folder
+from core.types import InputFile
+from tests.core.services.test_experiments import inline
+from tests.pages.conftest import NOW, open_page, texts
+from tests.pages.test_pages import check
+
+HIGH = {f"S{i:02d}" for i in range(11, 21)}
+
+
+@pytest.fixture
+def site(empty) -> Store:
+    return Store(settings().database, data_dir=empty)
+
+
+def corpus(store: Store, name: str, n: int = 20, ei: bool = True) -> None:
+    """Ready features of four trials a subject; the ECG of the second half of the subjects is two units higher."""
+    trials = []
+    for i in range(1, n + 1):
+        for t in range(4):
+            wobble = ((i * 7 + t * 3) % 5) / 5 + t % 2
+            groups_ = {"ei": str(80 + i), "sex": "fm"[i % 2]} if ei else {}
+            features = {"ecg_a": 2.0 * (i > n // 2) + wobble, "face_b": wobble}
+            trials.append(
+                folder.Planned(f"S{i:02d}", str(t), {"valence": 1.0 + 4 * (t % 2)}, groups_, features=features)
+            )
+    source = folder.Source("made", "none", {"valence": (1.0, 5.0, 3.0)}, ("ecg", "face"), trials, len(trials))
+    folder.write(studies.root(store), name, source)
+
+
+def run(store: Store, name: str, inputs: str, monkeypatch, model: str = "logistic") -> str:
+    monkeypatch.setattr(compute, "executor", inline())
+    split = "subject_kfold"
+    return experiments.evaluate(store, name, "valence", model, inputs, split=split, now=NOW)["experiment"]
+
+
+def said(at) -> str:
+    return check(at).replace("\\", "")
+
+
+def test_without_scores_it_says_where_they_come_in(site):
+    corpus(site, "plain", n=4, ei=False)
+    text = said(open_page("ei_groups"))
+    assert "No EI scores." in text and "Add them in Import (participants table)." in text
+
+
+def test_with_few_people_there_are_numbers_and_no_verdict(site, monkeypatch):
+    corpus(site, "few", n=8)
+    run(site, "few", "ecg", monkeypatch)
+    at = open_page("ei_groups")
+    text = said(at)
+    assert "too small to say" in text and not {"difference found", "no difference found"} & set(texts(at))
+    assert "All outcomes" in text and "Fewer than 10" in text
+
+
+def test_without_an_experiment_the_groups_and_what_else_differs_are_shown(site):
+    corpus(site, "early")
+    text = said(open_page("ei_groups"))
+    assert "No finished experiment on this study yet." in text and "sex is f" in text
+    assert "All outcomes" not in text
+
+
+def test_the_whole_report_finds_what_is_planted_and_says_how(site, monkeypatch):
+    corpus(site, "full")
+    run(site, "full", "ecg", monkeypatch)
+    run(site, "full", "face", monkeypatch)
+    at = open_page("ei_groups", run="E-0001")
+    text = said(at)
+    for words in ("10 subjects", "balanced accuracy per subject", "gap between physiology and face", "ecg_a: mean",
+                  "ecg_a: SD over trials", "sex is f", "Benjamini", "was no input of the model"):  # fmt: skip
+        assert words in text, words
+    found = groups.report(site, "full", "ei", experiment="E-0001")
+    assert set(found.parted.high) == HIGH and found.face == "E-0002"
+    planted = next(d for d in found.differences if d.outcome == "ecg_a: mean")
+    assert planted.q < 0.01 and planted.low < 2.0 < planted.high
+    assert {"ecg_a: mean", "difference found", "no difference found"} <= set(texts(at))
+    at = open_page("ei_groups", run="E-0001", outcome="ecg_a: mean", rule="tertile")
+    assert "High less Low" in said(at) and "Left out between" in said(at)
+    assert len(at.get("plotly_chart")) == 2
+    at = open_page("ei_groups", run="E-0001", rule="cut", cut="95")
+    assert "15 subjects" in said(at) and at.number_input(key="cut").value == 95
+
+
+def test_a_model_that_knows_nothing_is_named_where_it_is_as_good(site, monkeypatch):
+    corpus(site, "dull")
+    run(site, "dull", "ecg", monkeypatch, model="majority")
+    assert "The trivial model" in said(open_page("ei_groups"))
+
+
+def test_scores_that_come_in_after_an_experiment_leave_it_valid(site, monkeypatch, tmp_path):
+    corpus(site, "late", ei=False)
+    run(site, "late", "ecg", monkeypatch)
+    table = tmp_path / "participants.csv"
+    table.write_text("subject,group_ei\n" + "".join(f"S{i:02d},{80 + i}\n" for i in range(1, 21)))
+    studies.add_groups(site, "late", InputFile(table.name, str(table)), now=NOW)
+    assert "All outcomes" in said(open_page("ei_groups"))
+
+
+def test_a_score_is_an_input_only_of_an_experiment_that_names_it(site, monkeypatch):
+    corpus(site, "ticked")
+    monkeypatch.setattr(compute, "executor", inline())
+    more = {"split": "subject_kfold", "now": NOW}
+    plain = experiments.evaluate(site, "ticked", "valence", "logistic", "ecg", **more)
+    ticked = experiments.evaluate(site, "ticked", "valence", "logistic", "ecg", options={"groups": ["ei"]}, **more)
+    assert plain["experiment"] != ticked["experiment"]
+    assert experiments.opened(site, plain["experiment"])[1].features.columns.tolist() == ["ecg_a"]
+    assert experiments.opened(site, ticked["experiment"])[1].features.columns.tolist() == ["ecg_a", "group_ei"]
+    method = groups.report(site, "ticked", "ei", experiment=ticked["experiment"]).method
+    assert "was an input of the model" in method
