@@ -5,6 +5,7 @@ Only the zip of a study is unpacked: file by file, under names that were checked
 
 from __future__ import annotations
 
+import errno
 import itertools
 import stat
 import struct
@@ -48,12 +49,13 @@ def members(file: InputFile, *, suffixes: tuple[str, ...] = ()) -> Mapping[str, 
 def unpack(file: InputFile, folder: Path, *, entries: int, total: int) -> None:
     """The files of an archive written into ``folder``, after every check of the directory; refused otherwise.
 
-    ``entries`` and ``total`` are the most entries and bytes.
+    ``entries`` and ``total`` are the most entries and bytes. A member that is one gzipped file stays as it is: BIDS keeps
+    tables so, and who reads them has a limit of its own.
     """
     try:
         with zipfile.ZipFile(file.path) as archive:
             infos = [i for i in archive.infolist() if not i.is_dir()]
-            _check(file, archive, infos, entries, total)
+            _check(file, archive, infos, entries, total, kept=(".gz",))
             for info in infos:
                 place = folder / info.filename
                 place.parent.mkdir(parents=True, exist_ok=True)
@@ -62,6 +64,10 @@ def unpack(file: InputFile, folder: Path, *, entries: int, total: int) -> None:
         raise refuse("E-ZIP", file, "the archive is damaged and cannot be unpacked.", "Pack it again.") from broken
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as twice:
         raise _bad(file, "a file of the archive has the name of a folder.") from twice
+    except OSError as wrong:
+        if wrong.errno != errno.ENAMETOOLONG:
+            raise
+        raise _bad(file, "the name of a file in the archive is too long.") from wrong
 
 
 def _bytes_of(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: InputFile) -> bytes:
@@ -84,6 +90,7 @@ def _check(
     infos: list[zipfile.ZipInfo],
     entries: int = MAX_ENTRIES,
     total: int = MAX_UNPACKED_BYTES,
+    kept: tuple[str, ...] = (),
 ) -> None:
     """Every rule on the directory of an archive (security 1)."""
     size = Path(file.path).stat().st_size
@@ -95,13 +102,13 @@ def _check(
     if len(set(names)) != len(names):
         raise _bad(file, "the archive holds two entries of one name.")
     for info in archive.infolist():
-        _check_entry(file, info)
+        _check_entry(file, info, kept)
     spans = sorted((i.header_offset, _end_of(file, i, size)) for i in archive.infolist())
     if any(end > start for (_, end), (start, _) in itertools.pairwise(spans)):
         raise _bad(file, "entries of the archive overlap.")
 
 
-def _check_entry(file: InputFile, info: zipfile.ZipInfo) -> None:
+def _check_entry(file: InputFile, info: zipfile.ZipInfo, kept: tuple[str, ...]) -> None:
     name = info.filename
     shown = f'"{visible(name)}"'
     parts = name.split("/")
@@ -116,7 +123,8 @@ def _check_entry(file: InputFile, info: zipfile.ZipInfo) -> None:
         raise _bad(file, f"{shown} is packed by a method that is not read.")
     if info.file_size > max(_RATIO_FROM_BYTES, MAX_RATIO * max(info.compress_size, 1)):
         raise _bad(file, f"{shown} unpacks to more than {MAX_RATIO} times its size.")
-    if name.lower().endswith((".zip", ".gz", ".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz")):
+    packed = name.lower().endswith((".zip", ".gz", ".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz"))
+    if packed and (not name.lower().endswith(kept) or name.lower().endswith(".tar.gz")):
         raise _bad(file, f"{shown} is an archive inside the archive.")
 
 

@@ -151,8 +151,11 @@ def _unpacked(store: Store, draft: str) -> Path:
         part = place.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
-        archive.unpack(file, part, entries=ZIP_ENTRIES, total=ZIP_BYTES)
-        part.replace(place)
+        try:
+            archive.unpack(file, part, entries=ZIP_ENTRIES, total=ZIP_BYTES)
+            part.replace(place)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
     inside = [p for p in place.iterdir() if not p.name.startswith((".", "__MACOSX"))]
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else place
 

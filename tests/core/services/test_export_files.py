@@ -7,6 +7,7 @@ import json
 import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import edfio
 import numpy as np
@@ -131,7 +132,38 @@ def test_a_zip_that_points_outside_or_holds_too_much_is_not_unpacked(tmp_path):
         out.writestr("a/b", "x")
     with pytest.raises(Refused, match="name of a folder"):
         archive.unpack(InputFile("a.zip", str(bag)), tmp_path / "in", entries=10, total=100)
+    with zipfile.ZipFile(bag, "w") as out:
+        out.writestr("a" * 300, "x")
+    with pytest.raises(Refused, match="too long"):
+        archive.unpack(InputFile("a.zip", str(bag)), tmp_path / "in", entries=10, total=1000)
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_zip_of_a_study_may_hold_the_gzipped_tables_of_bids_and_no_archive(tmp_path):
+    bag = tmp_path / "a.zip"
+    for name in ("s/x.zip", "s/x.tar.gz", "s/x.tgz"):
+        with zipfile.ZipFile(bag, "w") as out:
+            out.writestr(name, "x")
+        with pytest.raises(Refused, match="archive inside"):
+            archive.unpack(InputFile("a.zip", str(bag)), tmp_path / "in", entries=10, total=100)
+    with zipfile.ZipFile(bag, "w") as out:
+        out.writestr("s/x_physio.tsv.gz", b"packed")
+    with pytest.raises(Refused, match="archive inside"):
+        archive.members(InputFile("a.zip", str(bag)))
+    archive.unpack(InputFile("a.zip", str(bag)), tmp_path / "in", entries=10, total=100)
+    assert (tmp_path / "in" / "s" / "x_physio.tsv.gz").read_bytes() == b"packed"
+
+
+def test_a_refused_zip_leaves_nothing_unpacked(store):
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w") as out:
+        out.writestr("s/a", "x")
+        out.writestr("s/a/b", "x")
+    body.seek(0)
+    draft = sessions.stage(store, "study.zip", body, now=NOW)
+    with pytest.raises(Refused, match="name of a folder"):
+        studies.locate(store, {"draft": draft.id})
+    assert {p.name for p in Path(draft.files[0].path).parent.iterdir() if "unpacked" in p.name} == set()
 
 
 def test_nothing_of_the_site_is_in_the_file_but_its_zone_in_the_manifest(store, recorded):
