@@ -16,11 +16,14 @@ import pandas as pd
 
 from core import aggregate, cleaning, features, markers, preprocess, quality, states, windows
 from core.compute import Progress, part
+from core.dsp import beats
 from core.features import causal
 from core.models.bundle import Bundle
 from core.settings import settings
 from core.types import Grade, Measure, Pipeline, Prediction, Quality, Reading, Reason, Recording, Summary, Windows
 
+# in ``Pipeline.features``: the PPG has the changes from beat to beat beside it (requirements S2-04)
+CHANGES = "changes"
 # targets that a screen shows as "not computed" when no model fits
 CORE_TARGETS = ("valence", "arousal", "dominance")
 
@@ -78,6 +81,8 @@ def _features(
     baseline: Recording | None = None,
 ) -> Prepared:
     scaled = preprocess.normalised(clean, verdict, pipeline, baseline)
+    if CHANGES in features.parts_of(pipeline):
+        scaled = beats.with_changes(scaled)
     cut = windows.cut(scaled, verdict, pipeline, types)
     table = features.table(scaled, cut, verdict, pipeline, types)
     if pipeline.norm_mode == "causal":

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage, signal
 
 from core.dsp import grid
 from core.dsp.filters import bandpass, fill_gaps, runs
-from core.types import BeatCount, Quality, Signal
+from core.types import BeatCount, Quality, Recording, Signal
 
 # a stretch without a gap shorter than this is not searched, s
 SHORTEST_STRETCH_S = 2.0
@@ -418,6 +419,47 @@ def pulse_heights(x: np.ndarray, sfreq: float, pulse_s: np.ndarray) -> np.ndarra
     half = max(1, round(PULSE_FOOT_S * sfreq))
     before = wave[np.clip(at[:, None] + np.arange(-half, 1), 0, len(wave) - 1)]
     return wave[at] - before.min(axis=1)
+
+
+# changes from beat to beat as a series (requirements S2-04)
+CHANGES_BAND_HZ, CHANGES_ORDER = (0.75, 3.0), 2
+
+
+def interval_changes(x: np.ndarray, sfreq: float) -> tuple[np.ndarray, np.ndarray]:
+    """How much the interval between pulses changes from one to the next, as a series beside a PPG.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n_times,)
+        PPG in any unit; NaN marks missing samples.
+
+    Returns
+    -------
+    changes : ndarray, shape (n_times,)
+        |difference of the last two intervals| in ms, held from the pulse that ends them to the next one. NaN before
+        the third pulse, from the last one on, and where an interval lies outside of 300-2000 ms.
+    known : ndarray of bool, shape (n_times,)
+        Where it is defined.
+    """
+    changes = np.full(len(x), np.nan)
+    pulse_s = detect_pulses(bandpass(np.asarray(x, dtype=np.float64), sfreq, *CHANGES_BAND_HZ, CHANGES_ORDER), sfreq)
+    if len(pulse_s) > 2:
+        rr_ms = np.where(plausible(pulse_s), np.diff(pulse_s) * 1000.0, np.nan)
+        at = np.ceil(pulse_s * sfreq).astype(np.int64)
+        size = np.where(np.isfinite(rr_ms[1:]), np.abs(np.diff(rr_ms)), np.nan)
+        # the change of pulse k is held while the interval after it runs, which must be one itself
+        held = np.where(np.isfinite(rr_ms[2:]), size[:-1], np.nan)
+        changes[at[2] : at[-1]] = np.repeat(held, np.diff(at[2:]))
+    return changes, np.isfinite(changes)
+
+
+def with_changes(recording: Recording) -> Recording:
+    """The recording with the changes from beat to beat beside each PPG, as a further channel of its type in ms."""
+    made = [
+        replace(s, name=f"{s.name} changes", unit="ms", data=interval_changes(s.data, s.sfreq)[0].astype(np.float32))
+        for s in recording.of_type("ppg")
+    ]
+    return replace(recording, signals=(*recording.signals, *made))
 
 
 _DETECTORS = {"ecg": detect_r_peaks, "ppg": detect_pulses, "rr": of_intervals}

@@ -354,11 +354,12 @@ class _Plan:
             return (np.zeros(1), np.array([ready], dtype=np.float64)) if np.isfinite(ready).any() else None
         if not trial.path:
             return None
+        from core import features
         from core import pipeline as chain
         from core.preprocess import NoBaseline
         from core.studies import folder
 
-        recording = reduced(folder.recording(trial))
+        recording = reduced(folder.recording(trial), features.positions(self.pipeline))
         if not set(self.recorded) <= set(recording.types):
             return None
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from core.features import eeg16
 from core.settings import BANDS
 
 _ALL = (min(low for low, _ in BANDS.values()), max(high for _, high in BANDS.values()))
@@ -12,6 +13,7 @@ _ALL = (min(low for low, _ in BANDS.values()), max(high for _, high in BANDS.val
 _HANGS_ON = {
     "rel": _ALL, "ln_ab": (8.0, 30.0), "ln_ta": (4.0, 13.0), "ln_atb": (4.0, 30.0), "faa_comp": (8.0, 13.0),
     "engage_f": (4.0, 30.0), "ftheta_palpha": (4.0, 13.0), "sef95": (1.0, 45.0),
+    **{f"psd_{band}": hertz for band, hertz in eeg16.BANDS_HZ.items()},
 }  # fmt: skip
 
 

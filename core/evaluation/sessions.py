@@ -8,7 +8,9 @@ from datetime import datetime
 
 import numpy as np
 
+from core import features
 from core.features import causal
+from core.pipeline import CHANGES
 from core.studies import folder
 from core.types import Pipeline, Recording, Signal, Study, Trial
 
@@ -69,11 +71,20 @@ def _joined(signal: Signal, pieces: Sequence[tuple[float, Signal]]) -> Signal:
     return replace(signal, data=data)
 
 
-def pipeline_of(study: Study, types: Sequence[str], base: Pipeline) -> Pipeline:
-    """The settings of a study: those of the wrist where its trials are parts of sessions of EDA or pulse alone."""
+def pipeline_of(study: Study, types: Sequence[str], base: Pipeline, model: str = "") -> Pipeline:
+    """The settings of a study: those of the wrist where its trials are parts of sessions of EDA or pulse alone.
+
+    A net of the LSTM-FCN family on peripheral signals has the windows of its source.
+    """
+    if model.endswith("lstm_fcn") and set(types) <= set(PERIPHERAL):
+        return series(types, base)
     if not set(types) <= set(causal.SETS) or not _continuous(study):
         return base
     return wrist(types, base)
+
+
+# what the MLSTM-FCN's source learns from
+PERIPHERAL = ("eda", "resp", "ppg", "temp")
 
 
 def wrist(types: Sequence[str], base: Pipeline | None = None) -> Pipeline:
@@ -81,6 +92,15 @@ def wrist(types: Sequence[str], base: Pipeline | None = None) -> Pipeline:
     return replace(
         base or Pipeline(), norm_mode="causal", window_s=WINDOW_S, step_s=STEP_S, features=causal.set_of(types)
     )
+
+
+def series(types: Sequence[str], base: Pipeline | None = None) -> Pipeline:
+    """Five seconds, every three, and the changes from beat to beat beside the pulse (requirements S2-03, S2-04).
+
+    The 3 s before the stimulus stay a baseline of the trial and are left out: 19 windows of a trial of 63 s, not 20.
+    """
+    named = "+".join((features.set_of(types).partition("/")[0], CHANGES))
+    return replace(base or Pipeline(), window_s=5.0, step_s=3.0, features=f"{named}/1")
 
 
 def _continuous(study: Study) -> bool:

@@ -7,7 +7,8 @@ from typing import Protocol
 
 import pandas as pd
 
-from core.features import acc, causal, ecg, eda, eeg, emg, eog, face, ppg, resp, rr, temp
+from core.features import acc, causal, ecg, eda, eeg, eeg16, emg, eog, face, ppg, resp, rr, temp
+from core.settings import EPOC_14
 from core.types import Pipeline, Quality, Recording, Windows
 
 
@@ -37,6 +38,8 @@ FEATURES: dict[str, FeatureSet] = {
     "rr": rr,
     "face": face,
 }
+# sets that a pipeline may name (``Pipeline.features``) in place of a type's usual one
+NAMED: dict[str, tuple[str, FeatureSet]] = {"eeg16": ("eeg", eeg16)}
 # the columns of a type that models learn from, where they are not all: blocks A, C and D of the EEG are left out
 CHOSEN = {"eeg": eeg.slim_names}
 
@@ -51,7 +54,7 @@ def table(
     """
     if pipeline.norm_mode == "causal":
         return causal.table(recording, windows, quality, types)
-    parts = [FEATURES[t].table(recording, windows, quality, pipeline) for t in types if t in FEATURES]
+    parts = [_of(t, pipeline).table(recording, windows, quality, pipeline) for t in types if t in FEATURES]
     return pd.concat(parts, axis=1) if parts else pd.DataFrame(index=pd.RangeIndex(len(windows)))
 
 
@@ -62,7 +65,24 @@ def names(types: Iterable[str], pipeline: Pipeline | None = None) -> list[str]:
     """
     if pipeline is not None and pipeline.norm_mode == "causal":
         return causal.names(types)
-    return [name for t in types for name in CHOSEN.get(t, FEATURES[t].names)()]
+    sets = {t: _of(t, pipeline) for t in types}
+    return [n for t, of in sets.items() for n in (CHOSEN.get(t, of.names) if of is FEATURES[t] else of.names)()]
+
+
+def parts_of(pipeline: Pipeline) -> frozenset[str]:
+    """What a pipeline's set of features is made of, such as ``eeg258`` and ``ecg22``."""
+    return frozenset(pipeline.features.partition("/")[0].split("+"))
+
+
+def _of(type_: str, pipeline: Pipeline | None) -> FeatureSet:
+    """The set of a channel type: the one a pipeline names, else the usual one."""
+    wanted = parts_of(pipeline) if pipeline else frozenset()
+    return next((of for name, (t, of) in NAMED.items() if t == type_ and name in wanted), FEATURES[type_])
+
+
+def positions(pipeline: Pipeline) -> tuple[str, ...]:
+    """The places of the EEG that a pipeline's features are of: the headset's, or those of a named set."""
+    return eeg16.CHANNELS if "eeg16" in parts_of(pipeline) else EPOC_14
 
 
 def set_of(types: Iterable[str]) -> str:
@@ -85,7 +105,7 @@ def block_of(column: str) -> str:
     for type_ in causal.SETS:
         if name in causal.names((type_,)):
             return f"{type_} {name.rpartition('_')[2]}"
-    for type_, module in FEATURES.items():
+    for type_, module in (*FEATURES.items(), *NAMED.values()):
         for block, columns in module.blocks().items():
             if name in columns:
                 return f"{type_} {block}"
