@@ -158,7 +158,7 @@ class Prepared:
         from core.studies import folder
 
         check(store, spec)
-        pipeline = pipeline_of(studies.get(store, spec.study), spec.types, site_pipeline())
+        pipeline = pipeline_of(studies.get(store, spec.study), spec.types, site_pipeline(), spec.model)
         scores = _scores(store, spec)
         config = {
             **spec.config,
