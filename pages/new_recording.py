@@ -24,6 +24,8 @@ STEPS = ("1 Files", "2 Map", "3 Check", "4 Run")
 WHO, MODEL, NUMBERS, OFFSETS, SAID = "draft_patient", "draft_model", "draft_numbers", "draft_offsets", "draft_said"
 # the id of files that were uploaded in this tab and are not analysed yet; the files lie on disk
 WAITING = "draft_waiting"
+# in place of a unit: an empty cell would say None
+NO_UNIT = "no unit"
 # in place of the number of a session
 NOT_USED = 0
 # as many files as a draft holds can each be a session
@@ -376,7 +378,7 @@ def map_step(store, draft: Draft, visits: Sequence[Visit]) -> None:
         {
             "Channel": [formats.visible(s["name"]) for s in found.signals],
             "Type": [s["type"] for s in found.signals],
-            "Unit": [s.get("unit") or "" for s in found.signals],
+            "Unit": [s.get("unit") or NO_UNIT for s in found.signals],
             "Rate, Hz": [float(s["sfreq"]) for s in found.signals],
             "Length, s": [float(s["duration_s"]) for s in found.signals],
         }
@@ -390,7 +392,8 @@ def map_step(store, draft: Draft, visits: Sequence[Visit]) -> None:
                 options=list(CHANNEL_TYPES), required=True, format_func=lambda t: wording.CHANNEL_TYPES.get(t, t)
             ),
             "Unit": st.column_config.SelectboxColumn(
-                options=sorted({*UNITS.values(), "V", "mV", "nV", "µV", *table["Unit"]}), required=False
+                options=[NO_UNIT, *sorted({*UNITS.values(), "V", "mV", "nV", "µV", *table["Unit"]} - {NO_UNIT, ""})],
+                required=True,
             ),
             "Rate, Hz": st.column_config.NumberColumn(format="%.2f"),
             "Length, s": st.column_config.NumberColumn(format="%.1f"),
@@ -403,7 +406,7 @@ def map_step(store, draft: Draft, visits: Sequence[Visit]) -> None:
         if after["Type"] != before["Type"] or after["Unit"] != before["Unit"]:
             mapping[signal["name"]] = {
                 "type": str(after["Type"]),
-                "unit": str(after["Unit"]) or UNITS.get(after["Type"], ""),
+                "unit": UNITS.get(after["Type"], "") if after["Unit"] == NO_UNIT else str(after["Unit"]),
             }
     rate = stated_rate(visit)
     profiles(store, [s["name"] for s in found.signals], said)

@@ -49,8 +49,8 @@ def members(file: InputFile, *, suffixes: tuple[str, ...] = ()) -> Mapping[str, 
 def unpack(file: InputFile, folder: Path, *, entries: int, total: int) -> None:
     """The files of an archive written into ``folder``, after every check of the directory; refused otherwise.
 
-    ``entries`` and ``total`` are the most entries and bytes. A member that is one gzipped file stays as it is: BIDS keeps
-    tables so, and who reads them has a limit of its own.
+    ``entries`` and ``total`` are the most entries and bytes. A member that is one gzipped file stays as it is: BIDS
+    keeps tables so, and who reads them has a limit of its own.
     """
     try:
         with zipfile.ZipFile(file.path) as archive:

@@ -221,3 +221,13 @@ def test_the_formats_on_the_page_and_in_the_help_are_those_of_the_readers(empty)
     page, help_ = flat(check(open_page("new_recording"))), check(open_page("help"))
     for title, _ in sessions.formats():
         assert title in page and title in help_
+
+
+def test_a_channel_without_a_unit_says_so_where_it_is_mapped(filled, tmp_path):
+    path = tmp_path / "bare.csv"
+    x = np.random.default_rng(0).normal(size=1280)
+    write_table(path, {"foo": x, "ECG (mV)": x})
+    at = open_page("new_recording", draft=staged(filled, path), patient="P-0077", step="2")
+    check(at)
+    [table] = [d for d in at.dataframe if "Rate, Hz" in d.value]
+    assert list(table.value["Unit"]) == ["no unit", "mV"], "an empty cell is drawn as None"
