@@ -161,7 +161,7 @@ def audit_lines(answer: Mapping) -> list[str]:
     """A leak audit: the premium, the score under each split, and every check with its evidence."""
     lines = [
         f"{answer['study']}, {answer['target']} from {answer['inputs']} by {answer['model']}",
-        f"  leak premium {interval(answer['premium'])}: balanced accuracy over windows, random windows less nested LOSO",
+        f"  leak premium {interval(answer['premium'])}: random windows less nested LOSO, balanced accuracy of windows",
         *(f"  {split}: {score:.3f}" for split, score in answer["scores"].items()),
     ]
     words = {"pass": "pass", "fail": "FAIL", "not_checkable": "not checkable"}
