@@ -1,6 +1,7 @@
 """Py-Feat CSV: action units and emotions of each frame, 0 to 1, of a video.
 
-The table numbers its frames and gives times in whole seconds, so that its rate has to be said. The columns that would
+The table numbers its frames and gives times in whole seconds, so that its rate has to be said. Frames whose face has a
+score under 0.8 are missing. The columns that would
 know a person again (``Identity`` and its embedding, landmarks, mesh), and the name of the video are not read.
 """
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from core.readers import channels, text
 from core.readers.base import Options, check_rate, check_size, filled_gaps, only, refuse
+from core.readers.openface import LEAST_CONFIDENCE
 from core.types import InputFile, Notice, Recording
 
 # an embedding of 512 and a mesh of 478 points take most of the 2,183 columns
@@ -61,6 +63,14 @@ def read(files: Sequence[InputFile], options: Options | None = None) -> Recordin
     if not keep.all():
         notices.append(Notice("W-FACES", "Some frames hold several faces; the first row of each frame is read."))
         frames, x, n = frames[keep], {i: v[keep] for i, v in x.items()}, int(keep.sum())
+    score = table.index("FaceScore")
+    unseen = np.zeros(n, dtype=bool) if score is None else ~(x[score] >= LEAST_CONFIDENCE)
+    if unseen.any():
+        notices.append(Notice(
+            "W-CONFIDENCE", f"In {int(unseen.sum()):,} of {n:,} frames no face was found or its score is below "
+            f"{LEAST_CONFIDENCE:g}: their values are missing.",
+        ))  # fmt: skip
+        x = {i: v if i in (score, numbered) else np.where(unseen, np.nan, v) for i, v in x.items()}
     steps = np.diff(frames)
     if (steps < 0).any():
         raise refuse("E-PYFEAT", file, "its frames are not in order.", "Sort the rows by frame, a video a file.")

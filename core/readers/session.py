@@ -140,7 +140,21 @@ def _groups(files: Sequence[InputFile]) -> list[tuple[str | None, list[InputFile
         groups.append(("e4", wrist))
     groups += [(kinds[id(file)], [file]) for file in left]
     order = {id(f): i for i, f in enumerate(files)}
-    return sorted(groups, key=lambda g: order[id(g[1][0])])
+    return _labelled(sorted(groups, key=lambda g: order[id(g[1][0])]))
+
+
+def _labelled(groups: list[tuple[str | None, list[InputFile]]]) -> list[tuple[str | None, list[InputFile]]]:
+    """Groups whose first files have labels of their own, for a person speaks of a group by that: x.csv, x (2).csv."""
+    taken: set[str] = set()
+    made = []
+    for kind, (head, *others) in groups:
+        place, name, n = Path(head.name), head.name, 1
+        while name in taken:
+            n += 1
+            name = f"{place.stem} ({n}){place.suffix}"
+        taken.add(name)
+        made.append((kind, [replace(head, name=name), *others]))
+    return made
 
 
 def recognised(file: InputFile) -> str | None:

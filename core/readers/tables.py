@@ -46,14 +46,24 @@ def sniff_parquet(first: bytes, name: str) -> bool:
 
 
 def read_csv(files: Sequence[InputFile], options: Options | None = None) -> Recording:
-    """One CSV or TSV file as a recording."""
+    """One CSV or TSV file as a recording; decimal commas that were asked for are those of a file that needs them."""
     options = options or Options()
     file = only(files)
+    try:
+        return _read_csv(file, options)
+    except Refused as refused:
+        if not options.asks("decimal_comma") or "decimal_comma" not in refused.repairs:
+            raise
+        return _read_csv(file, options, commas=True)
+
+
+def _read_csv(file: InputFile, options: Options, *, commas: bool = False) -> Recording:
+    """``commas``: those between digits are decimal marks."""
     notices: list[Notice] = []
     raw, start, skipped = text(file, notices, long_lines=options.asks("swap_axes"))
     if options.asks("swap_axes"):
         raw, start, skipped = _turned_back(raw[start:], file), 0, 0
-    if options.asks("decimal_comma"):
+    if commas:
         raw, start = _pointed(raw[start:]), 0
     head = raw[start : start + _HEAD_BYTES].decode("utf-8", "ignore").replace("\r\n", "\n")
     sample = _first_lines(head if start + _HEAD_BYTES >= len(raw) else head.rpartition("\n")[0], _SAMPLE_ROWS + 1)

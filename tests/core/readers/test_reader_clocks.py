@@ -43,6 +43,17 @@ def test_an_offset_moves_the_clock_of_its_file_alone(files):
     assert band.started_at == STARTED + timedelta(seconds=7.5)
 
 
+def test_two_files_of_one_label_have_an_offset_each(files, tmp_path):
+    first, second = InputFile("visit.edf", files[0].path), InputFile("visit.edf", files[1].path)
+    parts = session.outline([first, second]).parts
+    assert [p.label for p in parts] == ["visit.edf", "visit (2).edf"]
+    moved = session.read([first, second], Options(offsets={"visit (2).edf": 5.0}))
+    assert onsets(moved)["AF3"] == 0.0 and onsets(moved)["EDA"] == pytest.approx(15.0)
+    assert [p.offset_s for p in moved.parts] == [0.0, 5.0]
+    both = session.read([first, second], Options(offsets={"visit.edf": 3.0}))
+    assert [p.offset_s for p in both.parts] == [3.0, 0.0]
+
+
 def test_the_clock_starts_with_the_first_file_after_the_offsets(files):
     r = session.read(files, Options(offsets={"wrist.zip": -30.0}))
     assert onsets(r)["EDA"] == 0.0 and onsets(r)["AF3"] == pytest.approx(20.0)

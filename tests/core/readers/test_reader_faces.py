@@ -16,7 +16,7 @@ from core.readers import READERS, Options, isolation, session
 from core.settings import settings as site
 from core.types import Reading
 from tests.core.readers import vendors as v
-from tests.core.readers.conftest import by_name, given, said
+from tests.core.readers.conftest import by_name, codes, given, said
 
 
 @pytest.fixture
@@ -149,6 +149,17 @@ def test_pyfeat_frames_that_are_left_out_are_missing(write):
         session.read([write(v.pyfeat(frames=[5, *range(9)]))])
     with pytest.raises(Refused, match="E-CSV-WIDE"):
         READERS["pyfeat"].read([write(v.pyfeat(width=4000))])
+
+
+def test_pyfeat_frames_with_a_face_of_a_low_score_are_missing(write):
+    scores = ["0.99"] * 5 + ["0.8", "0.79", "", "0.1", "0.9"]
+    r = session.read([write(v.pyfeat(scores=scores))], Options(sfreq=15.0))
+    lost = [False] * 6 + [True] * 3 + [False]
+    assert np.isnan(by_name(r)["AU12"].data).tolist() == lost
+    assert np.isnan(by_name(r)["Happy"].data).tolist() == lost
+    assert by_name(r)["FaceScore"].data[8] == pytest.approx(0.1)
+    assert "In 3 of 10 frames" in said(r, "W-CONFIDENCE")
+    assert "W-CONFIDENCE" not in codes(session.read([write(v.pyfeat())], Options(sfreq=15.0)))
 
 
 @settings(max_examples=90, deadline=timedelta(seconds=5), suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -160,6 +160,16 @@ def test_decimal_commas_that_are_misread_are_offered_and_read_when_asked(text, w
         assert fp1 == pytest.approx(eeg()[0], abs=1e-4)
 
 
+def test_decimal_commas_of_one_file_leave_the_whole_numbers_of_another_alone(write_csv):
+    whole = write_csv("ECG_uV,EDA_uS\n" + "".join(f"{i % 9},{i % 7 + 10}\n" for i in range(1280)), "whole.csv")
+    commas = write_csv("Fp1,Fp2\n" + "".join(f"{i % 7},5,{i % 5},25\n" for i in range(1280)), "commas.csv")
+    r = session.read([commas, whole], Options(sfreq=128.0, repairs={WHOLE: ("decimal_comma",)}))
+    found = {s.name: s.data for s in r.signals}
+    assert (found["Fp1"][3], found["Fp2"][4]) == (3.5, 4.25)
+    assert found["ECG"][5] == pytest.approx(5e-3) and found["EDA"][5] == 15
+    assert len(found["ECG"]) == 1280
+
+
 def test_the_rate_is_taken_from_the_timestamps_when_asked(write_csv):
     file = write_csv(table())
     stated = session.read([file], Options(sfreq=64.0))

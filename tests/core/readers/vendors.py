@@ -200,7 +200,7 @@ def tiva_events(*, t0=1_700_000_000_000):
     return rows(["trial", "routineStart", "routineEnd", "label_correct"], columns)
 
 
-def pyfeat(n=10, frames=None, width=0):
+def pyfeat(n=10, frames=None, width=0, scores=None):
     frames = list(range(n)) if frames is None else frames
     names = [
         "FaceScore",
@@ -215,7 +215,13 @@ def pyfeat(n=10, frames=None, width=0):
         "mouthSmileLeft",
         "input",
     ]
-    columns = [["0.99"] * n, ["0.1"] * n, ["0.2"] * n, [f"{i / 100:.2f}" for i in range(n)], *[["0.25"] * n] * 6]
+    columns = [
+        scores or ["0.99"] * n,
+        ["0.1"] * n,
+        ["0.2"] * n,
+        [f"{i / 100:.2f}" for i in range(n)],
+        *[["0.25"] * n] * 6,
+    ]
     columns += [["ada.mp4"] * n]
     for i in range(width):
         names.append(f"Identity_{i + 1}")
