@@ -82,6 +82,23 @@ def model_train(
     show(answer, as_json, nested_lines)
 
 
+@model_cli.command("controls")
+def model_controls(
+    name: str,
+    study: Annotated[str, typer.Option(help="The study that it was trained on.")],
+    transfer: Annotated[
+        Path | None, typer.Option(help="Folder of Freihaut and Göritz 2021, for people of another laboratory.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask what a stress model's score is worth: clock, movement, other stressor, restart, calm; and write its card."""
+    with answering(as_json), progress() as report:
+        from core.services import models
+
+        answer = models.controls(store(), name, study, transfer=transfer, now=now(), progress=report)
+    show(answer, as_json, nested_lines)
+
+
 @study_cli.command("simulate")
 def study_simulate(
     name: Annotated[str, typer.Option(help="Name of the new study.")],

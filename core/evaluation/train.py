@@ -151,6 +151,11 @@ def evaluated(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> tu
     return evaluation, judged
 
 
+def rounded(card: Card) -> Card:
+    """A card with its numbers to six decimals."""
+    return _rounded(card.model_dump())
+
+
 def _rounded(content: dict[str, Any]) -> Card:
     """The card with its numbers to six decimals: what lies behind them differs between processors."""
 

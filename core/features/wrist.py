@@ -95,13 +95,17 @@ def ppg(recording: Recording, windows: Windows, quality: Quality) -> pd.DataFram
     pulses = _pulses(_held(found), found.sfreq)
 
     def row(start: int, stop: int) -> dict[str, float]:
-        own = pulses.between(start / found.sfreq, stop / found.sfreq)
-        length_s = (stop - start) / found.sfreq
-        if own.valid.sum() < LEAST_PULSES or own.interval_ms[own.valid].sum() / 1000 < LEAST_SHARE * length_s:
-            return {}
-        return _pulse_row(own, stop / found.sfreq)
+        return _pulse_row(pulses, start / found.sfreq, stop / found.sfreq)
 
     return _rows(windows, found, found.sfreq, len(found.data), row, PPG)
+
+
+def of_intervals(at_s: np.ndarray, interval_ms: np.ndarray, windows: Windows) -> pd.DataFrame:
+    """The columns of ``PPG`` from beats and the intervals before them: height and width are the same for all."""
+    same, unknown = np.ones(len(at_s)), np.full(len(at_s), np.nan)
+    pulses = _Pulses(at_s, interval_ms, same, unknown, unknown, _valid(interval_ms, same))
+    rows = [_pulse_row(pulses, t, t + windows.duration_s) for t in windows.onset_s]
+    return _frame(rows, PPG, len(windows))
 
 
 @dataclass(frozen=True)
@@ -121,8 +125,11 @@ class _Pulses:
         return _Pulses(*(getattr(self, name)[a:b] for name in self.__dataclass_fields__))
 
 
-def _pulse_row(own: _Pulses, end_s: float) -> dict[str, float]:
+def _pulse_row(pulses: _Pulses, begin_s: float, end_s: float) -> dict[str, float]:
+    own = pulses.between(begin_s, end_s)
     ok = own.valid
+    if ok.sum() < LEAST_PULSES or own.interval_ms[ok].sum() / 1000 < LEAST_SHARE * (end_s - begin_s):
+        return {}
     at, rr, height = own.at_s[ok], own.interval_ms[ok], np.log(own.height[ok])
     rate, last = 60_000 / rr, at >= end_s - LAST_S
     both = ok[1:] & ok[:-1]

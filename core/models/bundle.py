@@ -161,7 +161,10 @@ class LeakAudit(_Strict):
 
 
 class Card(_Strict):
-    """Everything a bundle must say of itself (design 3). Its numbers are written by the evaluation."""
+    """Everything a bundle must say of itself (design 3). Its numbers are written by the evaluation.
+
+    ``controls``: what a score is worth where something else than the target could have made it, such as the clock.
+    """
 
     name: str = Field(pattern=f"^{NAME.pattern}$")
     version: str = Field(min_length=1)
@@ -179,6 +182,7 @@ class Card(_Strict):
     loso: dict[str, Evaluation]
     calibration: dict[str, Calibration]
     leak_audit: LeakAudit
+    controls: dict[str, Any] | None = None
     intended_use: str = Field(min_length=1)
     not_for: str = Field(min_length=1)
     files: dict[str, str] = Field(min_length=1)
@@ -417,6 +421,16 @@ def save(folder: Path, card: Card, estimators: Mapping[str, Any]) -> Path:
         if folder.exists():
             shutil.move(folder, Path(temporary) / "old")
         shutil.move(new, folder)
+    return folder
+
+
+def describe(folder: Path, card: Card) -> Path:
+    """Give a bundle another card for the same weights."""
+    text = json.dumps(card.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False)
+    part = folder / ".card.json"
+    part.write_text(text + "\n", encoding="utf-8", newline="\n")
+    part.replace(folder / "card.json")
+    load(folder)
     return folder
 
 

@@ -93,6 +93,52 @@ def train(
     return made.model_dump(mode="json")
 
 
+def controls(
+    store: Store,
+    name: str,
+    study: str,
+    *,
+    transfer: Path | None = None,
+    now: datetime,
+    progress: Progress | None = None,
+) -> dict:
+    """Put a stress model to its controls (clock, movement, other stressor, restart, calm) and write them on its card.
+
+    Parameters
+    ----------
+    study
+        The study that it was trained on, with the same recordings.
+    transfer
+        Folder of Freihaut and Göritz 2021, for people of another laboratory.
+
+    Returns
+    -------
+    dict
+        The controls.
+    """
+    from core.evaluation import stress_controls
+    from core.evaluation.train import rounded
+
+    bundle = _find(name)
+    root = store.data_dir / "studies"
+    training = bundle.card.training
+    if folder.manifest(root, study)["sha256"] != training.sha256:
+        raise Refused("E-CONTROLS", "the model was trained on another study", study, f"It learned {training.study}.")
+    types, target = tuple(bundle.required), bundle.targets[0]
+    found = stress_controls.controls(
+        folder.load(root, study), target, bundle.pipeline, types, model=training.model, seed=training.seed,
+        progress=progress,
+    )  # fmt: skip
+    if transfer is not None:
+        found["transfer"] = stress_controls.transfer(
+            transfer, lambda table: bundle.predict(table, bundle.pipeline.hash)[:, 0], types
+        )
+    bundles.describe(bundle.path, rounded(bundle.card.model_copy(update={"controls": found})))
+    with store.write() as tx:
+        tx.audit("model.controls", f"{name}/{bundle.version}", at=now, model=name)
+    return card(store, name)["controls"]
+
+
 def _version(made: Card, place: Path) -> str:
     """The version of the bundle that lies there when the new card says the same, else one more."""
     try:
