@@ -1,8 +1,8 @@
 """Py-Feat CSV: action units and emotions of each frame, 0 to 1, of a video.
 
 The table numbers its frames and gives times in whole seconds, so that its rate has to be said. Frames whose face has a
-score under 0.8 are missing. The columns that would
-know a person again (``Identity`` and its embedding, landmarks, mesh), and the name of the video are not read.
+score under 0.8 are missing. The columns that would know a person again (``Identity`` and its embedding, landmarks,
+mesh), and the name of the video are not read.
 """
 
 from __future__ import annotations

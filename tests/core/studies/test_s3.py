@@ -7,6 +7,7 @@ import pytest
 from core.errors import Refused
 from core.readers import tiva
 from core.studies import folder, s3
+from core.types import Recording, Signal
 
 START = 1_700_000_000.0
 ELECTRODES = [f"{b.title()}_{e}" for b in tiva.BANDS for e in tiva.ELECTRODES]
@@ -87,3 +88,11 @@ def test_a_name_in_any_of_the_tables_blocks(tables):
     with pytest.raises(Refused, match="E-PRIVATE"):
         s3.source(place, {})
     assert s3.source(place, {"Respondent_Name": "drop"}).n_trials == 5
+
+
+def test_powers_that_are_no_logarithms_are_compared_by_theirs():
+    rows = {"alpha_AF7": 2.0, "alpha_AF8": 3.0, "beta_AF7": 1.0, "theta_AF7": 4.0}
+    made = Recording(tuple(Signal(n, "misc", "", 10.0, np.full(100, x)) for n, x in rows.items()))
+    found = s3.features(made)
+    assert found["eeg_alpha_asymmetry"] == pytest.approx(np.log(3 / 2))
+    assert found["eeg_engagement"] == pytest.approx(1 / (2.5 + 4))
