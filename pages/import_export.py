@@ -127,13 +127,16 @@ def recording(store, patient: str | None) -> None:
     if session is None:
         return
     texts = export_files.texts(store, session)
-    with_texts = True
+    with_texts = False
     if texts:
-        st.caption("The recording brought these annotations along. Look through them for names before they leave.")
+        st.caption(
+            "The recording brought these annotations along. They stay here unless you say so: look through them for "
+            "names first."
+        )
         st.dataframe(
             pd.DataFrame({"Annotation": [formats.visible(t) for t in texts]}), hide_index=True, key="edf-texts"
         )
-        with_texts = st.toggle("Write them into the file", value=True, key="edf-annotations")
+        with_texts = st.toggle("Write them into the file", value=False, key="edf-annotations")
     choice = (session, with_texts)
     if st.button("Make the export", type="primary", key="make_edf"):
         made = export_files.session_edf(store, session, now=state.now(), annotations=with_texts)

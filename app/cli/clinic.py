@@ -143,6 +143,9 @@ def export(
     fmt: Annotated[Format, typer.Option("--format")],
     patient: Annotated[str | None, typer.Option(help="One patient; everyone when left out.")] = None,
     session: Annotated[str | None, typer.Option(help="The session of --what session, such as P-0042/S-07.")] = None,
+    annotations: Annotated[
+        bool, typer.Option("--annotations", help="Write the recording's own annotations too; they may hold names.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write one kind of data with its dictionary and manifest; a session's recording as EDF+."""
@@ -157,7 +160,7 @@ def export(
         from core.services import export_files, exports
 
         if session is not None:
-            made = export_files.session_edf(store(), session, now=now())
+            made = export_files.session_edf(store(), session, now=now(), annotations=annotations)
         else:
             made = exports.export(store(), what.value, fmt.value, now=now(), patient=patient)
         paths = exports.write(made, out)

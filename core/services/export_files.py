@@ -40,11 +40,11 @@ _SIGNAL = {
 
 
 # ------------------------------------------------------------------------------------------------ a session
-def session_edf(store: Store, session: str, *, now: datetime, annotations: bool = True) -> Export:
+def session_edf(store: Store, session: str, *, now: datetime, annotations: bool = False) -> Export:
     """A session's recording as EDF+, with dictionary and manifest; audited.
 
-    The signals are those of the files, not filtered. Annotated are what the recording says itself (unless
-    ``annotations`` is False), what was judged bad, and what a person marked, without the person's words.
+    The signals are those of the files, not filtered. Annotated are what was judged bad and what a person marked,
+    without the person's words; with ``annotations`` also what the recording says itself, which may be free text.
 
     Raises
     ------

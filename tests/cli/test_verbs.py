@@ -10,9 +10,12 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
+from core import simulate
+from core.types import Annotation
 from tests.cli.conftest import answer
 from tests.serving import ROOT, affectline, environment
 
@@ -232,6 +235,18 @@ def test_a_session_is_exported_as_edf_and_analysed_again(stored, tmp_path):
     again = answer(affectline(tmp_path / "other", "analyse", str(edf), "--patient", "P-0001", "--json"))
     both = [{c["name"]: (c["type"], c["sfreq"]) for c in a["quality"]["channels"]} for a in (stored[1], again)]
     assert both[0] == both[1]
+
+
+def test_a_recordings_own_words_leave_only_when_asked_for(tmp_path):
+    made = simulate.recording(seed=6, duration_s=10)
+    path = simulate.write_edf(replace(made, annotations=(Annotation(2.0, 0.0, "Ann"),)), tmp_path / "visit.edf")
+    answer(affectline(tmp_path / "data", "analyse", str(path), "--patient", "P-0042", "--json"))
+    for options, words in (((), False), (("--annotations",), True)):
+        out = tmp_path / f"out{words}"
+        what = ("--what", "session", "--session", "P-0042/S-01", "--format", "edf", "--out", str(out))
+        answer(affectline(tmp_path / "data", "export", *what, *options, "--json"))
+        [edf] = out.glob("*.edf")
+        assert (b"\x14Ann\x14" in edf.read_bytes()) is words
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_a_session_leaves_as_edf_with_dictionary_manifest_and_an_audit_row(store
 
 
 def test_the_file_read_again_has_the_same_signals_and_annotations(store, recorded, tmp_path):
-    made = export_files.session_edf(store, "P-0042/S-01", now=NOW)
+    made = export_files.session_edf(store, "P-0042/S-01", now=NOW, annotations=True)
     _, file = edf_of(made, tmp_path)
     sessions.analyse(store, [file], "P-0043", now=NOW)
     a, b = (sessions.get(store, f"P-00{n}/S-01") for n in (42, 43))
@@ -73,10 +73,10 @@ def test_the_file_read_again_has_the_same_signals_and_annotations(store, recorde
         assert np.nanmax(np.abs(x["y"] - y["y"])) <= steps[x["name"]]
 
 
-def test_texts_of_the_recording_can_be_looked_at_and_left_out(store, recorded):
+def test_texts_of_the_recording_can_be_looked_at_and_stay_here_unless_asked_for(store, recorded):
     assert export_files.texts(store, "P-0042/S-01") == ["Ann opened her eyes"]
-    whole = export_files.session_edf(store, "P-0042/S-01", now=NOW)
-    without = export_files.session_edf(store, "P-0042/S-01", now=NOW, annotations=False)
+    whole = export_files.session_edf(store, "P-0042/S-01", now=NOW, annotations=True)
+    without = export_files.session_edf(store, "P-0042/S-01", now=NOW)
     assert b"Ann opened" in next(iter(whole.files.values()))
     assert not any(b"Ann opened" in body for body in without.files.values())
 
