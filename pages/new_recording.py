@@ -518,7 +518,10 @@ def check_step(store, draft: Draft, visits: Sequence[Visit]) -> None:
     columns[3].metric("Channels", f"{len(found.signals)}", border=True)
     st.caption(wording.GRADES.get(found.grade.value, ""))
     if found.known_session:
-        st.info("These files are known for this patient already. Analysing them again changes nothing.")
+        st.info(
+            "These files are known for this patient already. Analysing them again, read in the same way, changes "
+            "nothing but the start, where you say one."
+        )
         nav.link("session", f"Open the existing session {found.known_session}", {state.SESSION: found.known_session})
     if len(found.parts) > 1:
         clocks(visit, found.parts)
