@@ -345,12 +345,13 @@ def select(dataset: Dataset, spec: Spec, task: Task, fold: Fold) -> dict[str, An
         scores: list[float] = []
         for inner in fold.inner:
             fitted = fit(dataset, spec, task, inner.train, inner.validation, options)
-            scores += _merit(dataset, task, inner.test, fitted.predict(dataset, inner.test))
+            scores += merit(dataset, task, inner.test, fitted.predict(dataset, inner.test))
         merits.append(float(np.mean(scores)) if scores else 0.0)
     return dict(choices[int(np.argmax(merits))])
 
 
-def _merit(dataset: Dataset, task: Task, rows: np.ndarray, p: np.ndarray) -> list[float]:
+def merit(dataset: Dataset, task: Task, rows: np.ndarray, p: np.ndarray) -> list[float]:
+    """How good predictions of some rows are, subject by subject: what ``select`` and importance compare."""
     out = []
     for name in sorted(set(dataset.subject[rows])):
         own = dataset.subject[rows] == name

@@ -261,6 +261,11 @@ class Bundle:
         model = MODELS.get(self.card.training.model)
         return model.takes if model else "features"
 
+    @property
+    def estimators(self) -> Mapping[str, Any]:
+        """The fitted estimator of each target, read once; BundleError where a file changed."""
+        return _weights(self.path, tuple(self.card.files.items()), self.targets, self.takes)
+
     def predict(self, features: pd.DataFrame | Mapping[str, np.ndarray], pipeline_hash: str) -> np.ndarray:
         """Calibrated probability of High per window and target.
 
@@ -293,7 +298,7 @@ class Bundle:
             raise BundleError(f"the model takes {self.takes}, and was given something else", self.name)
         if isinstance(features, pd.DataFrame):
             x = features.reindex(columns=self.card.features).to_numpy(dtype=np.float64)
-        estimators = _weights(self.path, tuple(self.card.files.items()), self.targets, self.takes)
+        estimators = self.estimators
         columns = []
         for name, target in self.card.targets.items():
             p = np.asarray(estimators[name].predict_proba(x))[:, 1]

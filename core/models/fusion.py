@@ -98,14 +98,14 @@ class Late(ClassifierMixin, BaseEstimator):
         self.classes_ = np.unique(np.asarray(y))
         self.estimators_ = {}
         for name in self.types:
-            seen = None if validation is None else (self._part(validation[0], name), validation[1])
+            seen = None if validation is None else (self.part(validation[0], name), validation[1])
             estimator = MODELS[self.model].make(self.seed, **(self.options or {}))
-            self.estimators_[name] = estimator.fit(self._part(X, name), y, groups=groups, validation=seen)
+            self.estimators_[name] = estimator.fit(self.part(X, name), y, groups=groups, validation=seen)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each class, shape (n_windows, n_classes)."""
-        return np.mean([e.predict_proba(self._part(X, name)) for name, e in self.estimators_.items()], axis=0)
+        return np.mean([e.predict_proba(self.part(X, name)) for name, e in self.estimators_.items()], axis=0)
 
     def predict(self, X: Any) -> np.ndarray:
         """The likelier class of each window."""
@@ -118,7 +118,8 @@ class Late(ClassifierMixin, BaseEstimator):
             {"inputs": name, **epoch} for name, e in self.estimators_.items() for epoch in getattr(e, "history_", ())
         ]
 
-    def _part(self, X: Any, name: str) -> Any:
+    def part(self, X: Any, name: str) -> Any:
+        """What the estimator of one type is given of X."""
         if self.columns is None:
             return {name: X[name]}
         if isinstance(X, Mapping):

@@ -122,7 +122,7 @@ class Net(ClassifierMixin, BaseEstimator):
         if validation is not None:
             seen = _inputs(validation[0]), np.asarray(np.searchsorted(self.classes_, validation[1]))
         how = Training(**{name: getattr(self, name) for name in Training.__dataclass_fields__})
-        with _alone(self.seed):
+        with alone(self.seed):
             self.module_: Any = self.build()
             weights = class_weights(codes, len(self.classes_))
             self.history_, self.best_epoch_ = train(self.module_, inputs, codes, weights, seen, how)
@@ -131,7 +131,7 @@ class Net(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each class, shape (n_rows, n_classes)."""
-        with torch.no_grad(), _alone(self.seed):
+        with torch.no_grad(), alone(self.seed):
             logits = [self.module_(**part).double() for part in self._batches(X)]
         return torch.softmax(torch.cat(logits), dim=1).numpy() if logits else np.empty((0, len(self.classes_)))
 
@@ -141,7 +141,7 @@ class Net(ClassifierMixin, BaseEstimator):
 
     def attention(self, X: Any) -> np.ndarray:
         """Weight of each window of a trial, shape (n_trials, n_windows), of an architecture that has one."""
-        with torch.no_grad(), _alone(self.seed):
+        with torch.no_grad(), alone(self.seed):
             return torch.cat([self.module_.attention(**part) for part in self._batches(X)]).numpy()
 
     def build(self) -> Parts:
@@ -181,7 +181,7 @@ def _inputs(X: Any) -> dict[str, np.ndarray]:
 
 
 @contextmanager
-def _alone(seed: int) -> Iterator[None]:
+def alone(seed: int) -> Iterator[None]:
     """One thread and random numbers of one's own: sums in one order, nobody else's draws moved."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -22,11 +22,11 @@ class Steps(Pipeline):
         """Fit every step; X has shape (n_windows, n_features), or is a mapping of arrays by window."""
         last = self.steps[-1][1]
         if not getattr(last, "wants_groups", False):
-            return super().fit(_plain(X), y)
+            return super().fit(plain(X), y)
         before = Pipeline(self.steps[:-1])
-        rows = before.fit_transform(_plain(X), y)
+        rows = before.fit_transform(plain(X), y)
         if validation is not None:
-            validation = (before.transform(_plain(validation[0])), validation[1])
+            validation = (before.transform(plain(validation[0])), validation[1])
         last.fit(rows, y, groups=groups, validation=validation)
         return self
 
@@ -41,11 +41,11 @@ class Steps(Pipeline):
 
     def predict_proba(self, X: Any, **params: Any) -> np.ndarray:
         """Probability of each class, shape (n_windows, n_classes)."""
-        return super().predict_proba(_plain(X), **params)
+        return super().predict_proba(plain(X), **params)
 
     def predict(self, X: Any, **params: Any) -> np.ndarray:
         """The likelier class of each window."""
-        return super().predict(_plain(X), **params)
+        return super().predict(plain(X), **params)
 
 
 def on_features(classifier: Any) -> Steps:
@@ -59,7 +59,7 @@ def on_features(classifier: Any) -> Steps:
     )
 
 
-def _plain(X: Any) -> Any:
+def plain(X: Any) -> Any:
     """A table as float64, so that its columns' names bind nothing; a mapping of arrays as it is."""
     if isinstance(X, Mapping):
         return X

@@ -21,7 +21,7 @@ from core.types import InputFile, Reading
 
 KINDS = (
     "analyse", "recompute", "demo", "train", "simulate", "plan", "import", "export", "evaluate", "ablate", "demo_run",
-    "leak_audit",
+    "leak_audit", "explain",
 )  # fmt: skip
 STATES = ("queued", "running", "done", "failed", "cancelled")
 
@@ -65,7 +65,7 @@ def submit(store: Store, kind: str, params: Mapping, *, label: str = "", now: da
     Kinds: "analyse" {draft, patient, model, started_at, reading}, "recompute" {session, reading, model}, "demo" {},
     "train" {...}, "simulate" {...}, "plan" and "import" {kind, name, mapping, and path, at or draft},
     "export" {study}, "evaluate" and "ablate": as ``core.services.experiments`` takes them, "demo_run" {},
-    "leak_audit": as ``core.services.audits`` takes it.
+    "leak_audit": as ``core.services.audits`` takes it, "explain" {session} or {experiment}.
     """
     if kind not in KINDS:
         raise Refused("E-JOB-KIND", f"there is no kind of job {kind!r}.", "kind", f"Use one of {', '.join(KINDS)}.")
@@ -370,6 +370,16 @@ def _leak_audit(store: Store, params: Mapping, report: Callable[[float, str], No
     return {"premium": made["premium"], "experiments": made["experiments"]}
 
 
+def _explain(store: Store, params: Mapping, report: Callable[[float, str], None]) -> dict:
+    from core.services import explanations
+
+    if "session" in params:
+        explanations.of_session(store, params["session"], report)
+    else:
+        explanations.of_experiment(store, params["experiment"], report)
+    return dict(params)
+
+
 WORK: dict[str, Callable[[Store, Mapping, Callable[[float, str], None]], dict[str, Any]]] = {
     "analyse": _analyse,
     "recompute": _recompute,
@@ -383,4 +393,5 @@ WORK: dict[str, Callable[[Store, Mapping, Callable[[float, str], None]], dict[st
     "ablate": _ablate,
     "leak_audit": _leak_audit,
     "demo_run": _demo_run,
+    "explain": _explain,
 }

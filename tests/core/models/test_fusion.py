@@ -59,7 +59,7 @@ def test_late_fusion_hands_each_type_its_own_columns_of_a_table_and_of_validatio
     moved = x.copy()
     moved[:, 25:] += 3
     assert np.array_equal(
-        a.estimators_["eeg"].predict_proba(a._part(moved, "eeg")), a.estimators_["eeg"].predict_proba(x[:, :25])
+        a.estimators_["eeg"].predict_proba(a.part(moved, "eeg")), a.estimators_["eeg"].predict_proba(x[:, :25])
     )
 
 
