@@ -47,6 +47,8 @@ PAGES = {
             hidden=True,
         ),
         Entry("Clinic", "insights.py", "Insights", "insights", "What should I look at, and what did I decide?"),
+        Entry("Research", "experiments.py", "Experiments", "experiments", "Which result can I believe?"),
+        Entry("Research", "ablation.py", "Ablation", "ablation", "What does each signal add?"),
         Entry(
             "Research",
             "ei_groups.py",

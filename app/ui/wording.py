@@ -184,6 +184,92 @@ PRIVATE_WORDS: Mapping[str, str] = {
 }
 SIDES: Mapping[str, str] = {">": "above", ">=": "from", "<": "below", "<=": "up to"}
 
+SPLITS: Mapping[str, str] = {
+    "loso": "LOSO: one subject left out",
+    "nested_loso": "Nested LOSO: options selected inside",
+    "subject_kfold": "Five folds of whole subjects",
+    "within_subject": "Within each subject, by trial",
+    "trial": "Trials at random (leaky)",
+    "random_window": "Windows at random (leaky)",
+}
+# of a person that the model has not seen
+UNSEEN_SPLITS = ("loso", "nested_loso", "subject_kfold")
+TASKS: Mapping[str, str] = {
+    "binary": "High or not",
+    "quadrant": "Quadrant of valence and arousal",
+    "nine": "Rounded rating, a class each",
+    "continuous": "The rating as a value",
+}
+FUSIONS: Mapping[str, str] = {"early": "Early", "intermediate": "Intermediate", "late": "Late"}
+FUSIONS_MEAN = (
+    "Early: one model of all features. Intermediate: components of each signal, then one model. Late: the mean of a "
+    "model of each signal."
+)
+LEAKY = (
+    "Leaky split: the same people are in training and test, with random windows even the same trials. This number says "
+    "nothing about a new person and stands here only to show the price of the leak."
+)
+LEAKY_MARK = "LEAKY"
+WITHIN = "Within each subject: the model has seen other trials of the same person. It says nothing about a new person."
+YARDSTICK = (
+    "Published honest figures for a new person: balanced accuracy 0.50-0.58 and AUC 0.50-0.62 for valence and arousal; "
+    "0.85-0.93 for stress in the laboratory. Above 0.65 for valence, arousal or dominance of a new person: run the "
+    "leak audit. Above 0.80: take it for a fault until it is shown to be none."
+)
+EXPERIMENT_STATES: Mapping[str, str] = {
+    "running": "● not finished",
+    "partial": "✕ partial: folds failed",
+    "done": "■ done",
+}
+OVER_SUBJECTS = "Mean over subjects with its 95 % bootstrap interval over subjects."
+NO_CLASSES = "not computed: a value is predicted, not a class"
+LEVELS: Mapping[str, str] = {"trial": "By trial", "window": "By window"}
+PARTIAL = "No score is shown: a mean over the other folds would be another experiment."
+SCORES: Mapping[str, str] = {
+    "balanced_accuracy": "Balanced accuracy",
+    "accuracy": "Accuracy",
+    "macro_f1": "Macro-F1",
+    "roc_auc": "AUC",
+    "brier": "Brier score",
+    "ece": "ECE",
+    "ccc": "Concordance (CCC)",
+    "rmse": "RMSE",
+}
+
+
+def yardstick(split: str, target: str, value: float, simulated: bool) -> tuple[bool, str]:
+    """Whether a balanced accuracy asks for a leak audit, and what is to be said beside it."""
+    if split not in UNSEEN_SPLITS:
+        return False, WITHIN
+    if simulated:
+        return False, "The study is simulated: its effect was planted, so published figures do not apply to it."
+    if target == "stress":
+        return value > 0.93, "Published honest figures for stress in the laboratory: 0.85-0.93." + (
+            " This is above them: run the leak audit." if value > 0.93 else ""
+        )
+    if value > 0.80:
+        return True, "Above 0.80 for a new person: take it for a fault until the leak audit shows none."
+    if value > 0.65:
+        return True, "Above 0.65 for a new person: run the leak audit."
+    return False, "Published honest balanced accuracies for a new person lie at 0.50-0.58."
+
+
+def against_chance(value: float, low: float, high: float) -> str:
+    """Where a mean balanced accuracy lies to what a coin gives."""
+    between = f"what chance gives with these trials ({low:.2f}-{high:.2f})"
+    where = "above" if value > high else "below" if value < low else "within"
+    return f"The mean lies {where} {between}."
+
+
+def against_baselines(value: float, baselines: Mapping[str, float]) -> str | None:
+    """What must be said where a model that knows nothing does as well; None where none does."""
+    wins = [name for name, score in baselines.items() if score >= value - 1e-9]
+    if not wins:
+        return None
+    said = " and ".join(f"{name} ({baselines[name]:.2f})" for name in wins)
+    return f"A model that knows nothing does as well: {said}. Nothing was learned here that a guess does not have."
+
+
 INDEX_MEANS = (
     "Valence, arousal and dominance are an index of 0-1: the model's probability that the rating lies above its cut. "
     "It is not a severity and has no bands."

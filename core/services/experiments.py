@@ -502,6 +502,11 @@ def compare(store: Store, names: Iterable[str], correction: str = "holm") -> dic
             "E-COMPARE", "these are of different studies or targets, so no subject can be paired with itself.",
             ", ".join(chosen), "Choose experiments on one study and one target.",
         )  # fmt: skip
+    if any(r.config.get("task") == "continuous" for r in records.values()):
+        raise Refused(
+            "E-COMPARE", "a predicted value has no balanced accuracy to compare.", ", ".join(chosen),
+            "Choose experiments that predict classes.",
+        )  # fmt: skip
     scores = {
         name: {row["subject"]: row["balanced_accuracy"] for row in (r.summary or {})["details"]["per_subject"]}
         for name, r in records.items()
@@ -559,8 +564,12 @@ def paired_by_inputs(store: Store, made: Mapping[str, str]) -> dict[str, Any]:
         runs[chosen] = (dataset, spec, results)
     cost = {line.id: line.seconds for line in all_experiments(store)}
     found = ablation.compared(runs)
-    sets = [{**row, "experiment": made[row["inputs"]], "seconds": cost[made[row["inputs"]]],
-             "n_lost": runs[row["inputs"]][0].n_lost} for row in found["sets"]]  # fmt: skip
+    sets = []
+    for row in found["sets"]:
+        name, data = made[row["inputs"]], runs[row["inputs"]][0]
+        n_lost = data.n_lost
+        share = n_lost / (n_lost + len(set(data.unit)))
+        sets.append({**row, "experiment": name, "seconds": cost[name], "n_lost": n_lost, "share_lost": share})
     return {**found, "sets": sets}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from core.evaluation.splits import LEAKY as LEAKY
 from core.services import experiments, studies
 from core.services.experiments import Line, Prepared
 from core.storage import research as rows

@@ -80,6 +80,27 @@ def filled(filled_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     st.cache_resource.clear()
 
 
+@pytest.fixture(scope="session")
+def research_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with runs in every state; made once."""
+    from tests.pages import research_site
+
+    folder = tmp_path_factory.mktemp("research")
+    research_site.make(folder)
+    return folder
+
+
+@pytest.fixture
+def research(research_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """A copy of the site with runs in every state."""
+    folder = tmp_path / "site"
+    shutil.copytree(research_dir, folder)
+    _use(folder, monkeypatch)
+    yield Store(settings().database, data_dir=folder)
+    settings.cache_clear()
+    st.cache_resource.clear()
+
+
 def open_page(script: str, **params: str) -> AppTest:
     """A page as the browser opens it: through the frame, with query parameters."""
     at = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60)

@@ -1,0 +1,223 @@
+"""Blocks that the pages of research share: the job of the URL, the form that starts a run, badges and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from app.ui import components, formats, state, wording
+from core.errors import NotFound
+from core.services import jobs, results, studies
+from core.services.experiments import Line
+from core.services.jobs import Job
+
+LIVE = ("queued", "running")
+RUN_KINDS = ("evaluate", "ablate", "demo_run")
+
+
+# ------------------------------------------------------------------------------------------- jobs
+def submit(store, kind: str, params: Mapping[str, Any], label: str) -> None:
+    """Queue work, or go to the same work that is under way, and show it."""
+    same = (j for j in jobs.recent(store) if j.state in LIVE and j.kind == kind and dict(j.params) == dict(params))
+    job = next(same, None) or jobs.submit(store, kind, params, label=label, now=state.now())
+    state.set_param(state.JOB, job.id)
+    st.rerun()
+
+
+def under_way(store) -> list[Job]:
+    """Runs that are queued or at work."""
+    return [j for j in jobs.recent(store) if j.state in LIVE and j.kind in RUN_KINDS]
+
+
+def follow(store, kinds: Sequence[str], done: Callable[[Any, Job], None]) -> None:
+    """The job of the URL as it goes on, then what ``done`` makes of it; refresh-safe, for all stands in its row."""
+    wanted = state.param(state.JOB)
+    if wanted is None:
+        return
+    try:
+        job = jobs.get(store, wanted)
+    except NotFound:
+        job = None
+    if job is None or job.kind not in kinds:
+        st.error(f"Unknown job {formats.in_label(wanted, 40)}.")
+        state.set_param(state.JOB, None)
+        return
+    live = job.state in LIVE
+
+    @st.fragment(run_every=1.0 if live else None)
+    def shown() -> None:
+        now = jobs.get(store, job.id)
+        if live and now.state not in LIVE:
+            st.rerun()
+        with st.container(border=True, key="research-job"):
+            st.markdown(f"##### {formats.in_label(now.label)}")
+            if now.state in LIVE:
+                _at_work(store, now)
+            elif now.state == "done":
+                done(store, now)
+                _close()
+            else:
+                _ended(store, now)
+
+    shown()
+
+
+def _at_work(store, job: Job) -> None:
+    words = job.message or "Waits for the worker"
+    st.progress(min(max(job.progress, 0.0), 1.0), text=formats.in_label(words, 120))
+    if st.button("Cancel", key="cancel_run"):
+        jobs.cancel(store, job.id, now=state.now())
+        st.rerun()
+    st.caption("Leaving the page is safe: it goes on by itself. Each fold is stored as it ends.")
+
+
+def _ended(store, job: Job) -> None:
+    """A job that failed or was cancelled, and the way on."""
+    if job.error:
+        st.error(formats.in_label(components.problem(job.error), 600))
+    else:
+        st.text("Cancelled.")
+    st.caption("Folds that ended are stored: going on does not compute them again.")
+    with st.container(horizontal=True):
+        if st.button("Go on", type="primary", key="again_run"):
+            jobs.retry(store, job.id, now=state.now())
+            st.rerun()
+        _close()
+
+
+def _close() -> None:
+    if st.button("Close", key="close_run"):
+        state.set_param(state.JOB, None)
+        st.rerun()
+
+
+def back(*params: str) -> None:
+    """The way to the list."""
+    if st.button("All experiments", key="back"):
+        for name in params:
+            state.set_param(name, None)
+        st.rerun()
+
+
+# ------------------------------------------------------------------------------------------- a run
+def evaluate_params(
+    study: str, target: str, model: str, inputs: str, *, fusion: str, split: str = "loso", seed: int = 0,
+    task: str = "binary",
+) -> dict[str, Any]:  # fmt: skip
+    """What the job "evaluate" is given."""
+    return {
+        "study": study, "target": target, "model": model, "inputs": inputs, "fusion": fusion, "split": split,
+        "seed": seed, "options": {"task": task},
+    }  # fmt: skip
+
+
+def run_label(params: Mapping[str, Any]) -> str:
+    """How a run is called in the list of jobs."""
+    return f"{params['model']} on {params.get('inputs', 'every input set')}: {params['target']}, {params['study']}"
+
+
+def start_form(store) -> None:
+    """Choose an experiment and queue it."""
+    found = studies.all_studies(store)
+    if not found:
+        st.caption("There is no study yet to run on. Import one under Import and export, or start the demo run.")
+        return
+    titles = results.models()
+    first, second, third, fourth = st.columns(4)
+    with first:
+        name = st.selectbox("Study", [s["name"] for s in found], key="start_study")
+        study = next(s for s in found if s["name"] == name)
+        model = st.selectbox(
+            "Model", titles, index=[*titles].index("logistic"), format_func=model_title, key="start_model"
+        )
+    with second:
+        task = st.selectbox("Task", list(wording.TASKS), format_func=wording.TASKS.__getitem__, key="start_task")
+        if task == "quadrant":
+            pair = [t for t in ("valence", "arousal") if t in study["targets"]]
+            target = "+".join(pair) if len(pair) == 2 else None
+            st.selectbox("Target", [target or "needs valence and arousal"], disabled=True, key="start_pair")
+        else:
+            target = st.selectbox("Target", study["targets"], format_func=formats.name, key="start_target")
+    with third:
+        types = results.usable(store, study["name"], model)
+        chosen = st.multiselect(
+            "Signals", types, default=types, format_func=lambda t: wording.CHANNEL_TYPES.get(t, t),
+            key=f"start_signals-{study['name']}-{model}", placeholder="none that this model can use",
+        )  # fmt: skip
+        fusion = st.selectbox(
+            "Fusion", list(wording.FUSIONS), format_func=wording.FUSIONS.__getitem__, key="start_fusion",
+            help=wording.FUSIONS_MEAN, disabled=len(chosen) < 2,
+        )  # fmt: skip
+    with fourth:
+        split = st.selectbox("Split", list(wording.SPLITS), format_func=wording.SPLITS.__getitem__, key="start_split")
+        seed = st.number_input("Seed", min_value=0, max_value=2**31 - 1, value=0, step=1, key="start_seed")
+    if split in results.LEAKY:
+        st.warning(wording.LEAKY)
+    inputs = "+".join(t for t in types if t in chosen)
+    if st.button("Start the run", type="primary", key="start_run", disabled=not (inputs and target)):
+        params = evaluate_params(
+            study["name"], str(target), model, inputs, fusion=fusion if len(chosen) > 1 else "early", split=split,
+            seed=int(seed), task=task,
+        )  # fmt: skip
+        submit(store, "evaluate", params, run_label(params))
+
+
+def demo_run(store) -> None:
+    """One button and one command for a first run."""
+    if st.button("Start a demo run", type="primary", key="demo_run"):
+        submit(store, "demo_run", {}, "Demo run: a small simulated study, logistic regression")
+    st.caption("Or on the command line:")
+    st.code("affectline demo-run", language=None)
+
+
+# ------------------------------------------------------------------------------------------- words
+def interval(row: Mapping[str, Any] | None, digits: int = 2) -> str:
+    """0.62 (0.48-0.74), or that it is not computed."""
+    if not row or row.get("value") is None:
+        return "not computed: undefined for every subject"
+    text = formats.number(row["value"], digits)
+    if row.get("low") is not None and row.get("high") is not None:
+        text += f" ({formats.span(row['low'], row['high'], digits)})"
+    return text
+
+
+def difference(row: Mapping[str, Any]) -> str:
+    """+0.03 (-0.02 to +0.08)."""
+    if row["value"] is None:
+        return "not computed: no subject has both"
+    return f"{row['value']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
+
+
+def p_words(p: float | None, test: str = "") -> str:
+    """p with its test."""
+    if p is None:
+        return "not computed: no subject has both"
+    return f"{formats.probability(p)}{f', {test}' if test else ''}"
+
+
+def badge(line: Line) -> str:
+    """What is known of leaks, in words."""
+    return "✕ leaky split" if line.leaky else "○ not audited"
+
+
+def model_title(name: str) -> str:
+    """A model by its title."""
+    return results.models().get(name, name)
+
+
+def inputs_title(inputs: str) -> str:
+    """EEG + ECG."""
+    return " + ".join(wording.CHANNEL_TYPES.get(t, t) for t in inputs.split("+"))
+
+
+def facet(label: str, name: str, options: Sequence[str], words: Callable[[str], str] = str) -> str | None:
+    """A choice of one or all that stands in the URL as the parameter ``name``."""
+    wanted = state.param(name)
+    chosen = st.selectbox(
+        label, options, index=options.index(wanted) if wanted and wanted in options else None, placeholder="All",
+        format_func=words, key=f"facet-{name}",
+    )  # fmt: skip
+    state.set_param(name, chosen)
+    return chosen

@@ -1,0 +1,63 @@
+"""A small study with runs in every state, made once: finished, trivial, leaky, partial, stopped, a net, a value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core import compute
+from core.errors import Refused
+from core.evaluation import experiment
+from core.services import experiments, studies
+from core.services.jobs import Cancelled
+from core.storage.store import Store
+from tests.core.services.test_experiments import inline
+from tests.pages.conftest import NOW
+
+FOLDS = 5
+FULL, TRIVIAL, LEAKY, ECG, NET, VALUE, PARTIAL, STOPPED = (f"E-000{i}" for i in range(1, 9))
+
+
+def make(folder: Path) -> None:
+    """Fill a data folder; the folds run in this process."""
+    store = Store(f"sqlite:///{folder / 'affectline.sqlite3'}", data_dir=folder)
+    studies.simulate(store, "small", subjects=FOLDS, trials=4, trial_s=12.0, effect=2.0, now=NOW)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compute, "executor", inline())
+        run(store)
+        run(store, "majority")
+        run(store, split="trial")
+        run(store, inputs="ecg")
+        run(store, "mlp", options={"options": {"epochs": 3}})
+        run(store, options={"task": "continuous"})
+        partial(store, patch)
+        with pytest.raises(Cancelled):
+            run(store, seed=8, progress=stop)
+    store.close()
+
+
+def run(store: Store, model: str = "logistic", inputs: str = "eeg", **more) -> dict:
+    """One experiment on valence."""
+    return experiments.evaluate(store, "small", "valence", model, inputs, now=NOW, **more)
+
+
+def partial(store: Store, patch: pytest.MonkeyPatch) -> None:
+    """A run whose third fold fails."""
+    task = experiment.fold_task
+
+    def sometimes(path, spec, i):
+        if i == 2:
+            raise Refused("E-LABELS", "no label could be used", "S03", "Look at the labels.")
+        return task(path, spec, i)
+
+    patch.setattr(experiment, "fold_task", sometimes)
+    with pytest.raises(Refused, match="1 of 5 folds failed"):
+        run(store, seed=7)
+    patch.setattr(experiment, "fold_task", task)
+
+
+def stop(share: float, words: str) -> None:
+    """A person presses Cancel after the folds have ended."""
+    if words.startswith(f"fold {FOLDS}"):
+        raise Cancelled

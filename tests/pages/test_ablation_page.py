@@ -1,0 +1,91 @@
+"""Ablation: empty, a grid with gaps, a gap that is run, everything run, and what it shows then."""
+
+from __future__ import annotations
+
+import pytest
+
+from core import compute
+from core.services import jobs, results
+from core.settings import settings
+from tests.core.services.test_experiments import inline
+from tests.pages.conftest import NOW, open_page
+from tests.pages.research_site import ECG, FULL
+from tests.pages.test_experiments_page import said, table
+from tests.pages.test_pages import check
+from tests.pages.test_studies_page import job_of
+
+SETS = ["eeg", "ecg", "eeg+ecg"]
+
+
+def cells(at) -> dict[str, bool]:
+    """The buttons of empty cells."""
+    return {b.key: True for b in at.button if b.key.startswith("run-")}
+
+
+def work(store, monkeypatch) -> None:
+    """What the worker would do now, folds in this process."""
+    monkeypatch.setattr(compute, "executor", inline())
+    while (job := jobs.claim(store, "w", now=NOW)) is not None:
+        jobs.execute(settings().database, job.id)
+
+
+def test_without_a_study_the_page_says_how_to_get_there(empty):
+    at = open_page("ablation")
+    assert "nothing to take apart" in said(at) and any(b.key == "demo_run" for b in at.button)
+
+
+def test_a_grid_has_scores_with_differences_and_a_button_in_every_empty_cell(research):
+    at = open_page("ablation")
+    text = said(at)
+    empty = {f"run-{t}-{i}" for t in ("arousal", "dominance") for i in SETS} | {"run-valence-eeg+ecg"}
+    assert set(cells(at)) == empty
+    assert "best single signal" in text and "1 set not run yet" in text and "7 runs missing" in text
+    found = results.grid(research, "small", "logistic", SETS)
+    assert {key: line.id for key, line in found.items()} == {("valence", "eeg"): FULL, ("valence", "ecg"): ECG}
+    told = results.ablation(research, found, "valence")
+    (d,) = told["differences"]
+    assert f"{d['value']:+.2f} ({d['low']:+.2f} to {d['high']:+.2f})" in text
+    assert table(at, "Trials lost")["Run"].tolist() == [FULL, ECG]
+    assert len(at.get("plotly_chart")) == 2
+
+
+def test_another_fusion_seed_or_model_is_another_grid(research):
+    for params in ({"fusion": "late"}, {"seed": "3"}, {"model": "forest"}):
+        at = open_page("ablation", **params)
+        assert "Nothing to compare yet" in said(at) and len(cells(at)) == 9
+    assert "no signal is chosen" in said(open_page("ablation", model="face_mlp")).lower()
+
+
+def test_an_empty_cell_queues_that_run_and_says_so(research):
+    at = open_page("ablation", fusion="late")
+    at.button(key="run-arousal-eeg").click().run()
+    check(at)
+    job = jobs.get(research, job_of(at))
+    assert (job.kind, job.params["target"], job.params["inputs"], job.params["fusion"]) == (
+        "evaluate", "arousal", "eeg", "late",
+    )  # fmt: skip
+    assert "● queued" in said(at) and "run-arousal-eeg" not in cells(at)
+
+
+def test_run_all_fills_the_row_of_a_target(research, monkeypatch):
+    at = open_page("ablation")
+    at.button(key="all-valence").click().run()
+    check(at)
+    job = jobs.get(research, job_of(at))
+    assert job.kind == "ablate" and job.params["inputs"] == SETS
+    work(research, monkeypatch)
+    at = open_page("ablation", job=job.id)
+    text = said(at)
+    assert f"Done: {FULL}, {ECG}" in text and "not run yet" not in text
+    frame = table(at, "Trials lost")
+    assert frame["Signals"].tolist() == SETS and (frame["Seconds"] > 0).all() and set(frame["Trials lost"]) == {0.0}
+    assert not {k for k in cells(at) if "valence" in k}
+    at.toggle(key="twin-forest-valence").set_value(True).run()
+    twin = table(at, "Against")
+    assert len(twin) == 2 and twin["p"].str.contains("permutation").all()
+
+
+@pytest.mark.parametrize("params", [{"study": "nowhere"}, {"model": "oracle"}, {"fusion": "hot"}, {"seed": "-1"}])
+def test_what_the_url_names_and_is_not_there_is_replaced_by_what_is(params, research):
+    at = open_page("ablation", **params)
+    assert "best single signal" in said(at) and not at.error

@@ -1,0 +1,252 @@
+"""Experiments: empty, the list, one run in every state, side by side, and a run that is started."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.ui import wording
+from core import compute
+from core.evaluation import statistics
+from core.evaluation.splits import LEAKY as LEAKY_SPLITS
+from core.evaluation.splits import SPLITS
+from core.evaluation.tasks import TASKS
+from core.services import experiments, exports, jobs, results
+from core.settings import settings
+from core.storage.store import Store
+from tests.core.services.test_experiments import inline
+from tests.pages.conftest import NOW, open_page
+from tests.pages.research_site import ECG, FULL, LEAKY, NET, PARTIAL, STOPPED, TRIVIAL, VALUE
+from tests.pages.test_pages import check
+from tests.pages.test_studies_page import job_of
+
+TABS = ("Subjects", "Confusion", "ROC and PR", "Calibration", "Learning curves", "Folds", "Configuration")
+
+
+def said(at) -> str:
+    return check(at).replace("\\", "")
+
+
+def table(at, column: str):
+    """The first table with a column of this name."""
+    return next(d.value for d in at.get("dataframe") if column in d.value.columns)
+
+
+def store_of(folder):
+    """The store of a data folder."""
+    return Store(settings().database, data_dir=folder)
+
+
+def test_an_empty_page_offers_one_button_and_one_command(empty):
+    at = open_page("experiments")
+    text = said(at)
+    assert "No experiments yet" in text and at.code[0].value == "affectline demo-run"
+    at.button(key="demo_run").click().run()
+    check(at)
+    assert at.get("progress")
+    assert jobs.get(store_of(empty), job_of(at)).kind == "demo_run"
+
+
+def test_the_list_has_every_run_with_interval_chance_and_state(research):
+    at = open_page("experiments")
+    check(at)
+    frame = table(at, "Chance").set_index("Run")
+    assert list(frame.index) == [STOPPED, PARTIAL, VALUE, NET, ECG, LEAKY, TRIVIAL, FULL]
+    done = experiments.all_experiments(research)[-1].summary["trial"]
+    score = done["balanced_accuracy"]
+    assert frame.loc[FULL, "Balanced accuracy"] == f"{score['value']:.2f} ({score['low']:.2f}-{score['high']:.2f})"
+    assert frame.loc[FULL, "Chance"] == f"{done['chance']['low']:.2f}-{done['chance']['high']:.2f}"
+    assert frame.loc[FULL, "Leaks"] == "○ not audited"
+    assert frame.loc[PARTIAL, "State"] == "✕ partial: folds failed (4 of 5)"
+    assert frame.loc[STOPPED, "State"] == "● not finished (5 of 5)"
+    for run in (PARTIAL, STOPPED):
+        assert frame.loc[run, "Balanced accuracy"] == "not computed: not finished", "never an average of some folds"
+    assert frame.loc[VALUE, "Balanced accuracy"] == wording.NO_CLASSES and "(" in frame.loc[VALUE, "CCC"]
+
+
+def test_a_leaky_run_is_marked_in_every_score_and_in_words(research):
+    at = open_page("experiments")
+    frame = table(at, "Chance").set_index("Run")
+    for column in ("Balanced accuracy", "AUC", "Macro-F1", "Worst quarter"):
+        assert frame.loc[LEAKY, column].endswith(" LEAKY") and not frame.loc[FULL, column].endswith("LEAKY")
+    assert wording.LEAKY in said(at)
+    text = said(open_page("experiments", run=LEAKY))
+    assert wording.LEAKY in text and "leaky split" in text and "Published honest" not in text
+    assert wording.LEAKY not in said(open_page("experiments", run=FULL))
+
+
+def test_choices_stand_in_the_url_and_level_changes_the_scores(research):
+    at = open_page("experiments", model="logistic", split="loso")
+    assert set(table(at, "Chance")["Run"]) == {FULL, ECG, VALUE, PARTIAL, STOPPED}
+    trials = table(at, "Chance").set_index("Run").loc[FULL]
+    at = open_page("experiments", level="window", model="logistic", split="loso")
+    windows = table(at, "Chance").set_index("Run").loc[FULL]
+    assert windows["n"] > trials["n"] == 20
+    at.selectbox(key="facet-target").set_value("valence").run()
+    assert at.query_params["target"] in ("valence", ["valence"])
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_every_tab_of_a_finished_run_shows(tab, research):
+    at = open_page("experiments", run=FULL, tab=tab)
+    text = said(at)
+    assert "Majority class" in text and "Stratified draw" in text and "Labels dealt anew" in text
+    assert not at.error
+
+
+def test_a_dummy_that_wins_is_said_in_words(research):
+    told = experiments.get(research, ECG)
+    best = max(b["balanced_accuracy"]["value"] for b in told.details["baselines"].values())
+    own = told.line.summary["trial"]["balanced_accuracy"]["value"]
+    assert ("A model that knows nothing does as well" in said(open_page("experiments", run=ECG))) == (best >= own)
+    assert wording.against_baselines(0.5, {"Majority class": 0.5}).startswith("A model that knows nothing")
+    assert wording.against_baselines(0.6, {"Majority class": 0.5}) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "target", "audit"),
+    [(0.55, "valence", False), (0.66, "valence", True), (0.81, "arousal", True), (0.9, "stress", False),
+     (0.95, "stress", True)],
+)  # fmt: skip
+def test_what_lies_above_the_published_figures_asks_for_the_leak_audit(value, target, audit):
+    asked, words = wording.yardstick("loso", target, value, False)
+    assert asked == audit and ("leak audit" in words) == audit
+    assert wording.yardstick("within_subject", target, value, False) == (False, wording.WITHIN)
+    assert "planted" in wording.yardstick("loso", target, value, True)[1]
+
+
+def test_curves_and_matrices_come_from_the_stored_predictions(research):
+    told = results.predictions(research, FULL)
+    (high,) = told["curves"]
+    assert high["false_positive"][-1] == high["recall"][-1] == 1.0
+    cells = [sum(x["confusion"][i][j] for x in told["per_subject"]) for i in (0, 1) for j in (0, 1)]
+    whole = experiments.get(research, FULL).line.summary["trial"]["confusion"]
+    assert cells == [*whole[0], *whole[1]]
+    at = open_page("experiments", run=FULL, tab="Confusion")
+    at.selectbox(key="whose").set_value("S02").run()
+    assert "S02, n = 4 trials" in said(at)
+
+
+def test_a_net_shows_its_learning_curves_and_their_folder(research):
+    at = open_page("experiments", run=NET, tab="Learning curves")
+    assert "5 folds" in said(at) and at.code[0].value.startswith("tensorboard --logdir ")
+    assert "only nets learn in epochs" in said(open_page("experiments", run=FULL, tab="Learning curves"))
+
+
+def test_a_predicted_value_has_no_classes_and_says_so(research):
+    text = said(open_page("experiments", run=VALUE))
+    assert "Concordance (CCC)" in text and "Does the predicted value follow the rating?" in text
+    for tab in ("Confusion", "ROC and PR", "Calibration"):
+        assert "not computed" in said(open_page("experiments", run=VALUE, tab=tab))
+
+
+def test_a_partial_run_names_what_failed_and_is_never_averaged(research):
+    at = open_page("experiments", run=PARTIAL)
+    text = said(at)
+    assert "1 of 5 folds failed" in text and wording.PARTIAL in text
+    assert table(at, "Why")["Fold"].tolist() == ["S03"] and "E-LABELS" in text
+    assert not at.metric
+
+
+def test_a_stopped_run_goes_on_from_the_page_and_then_has_a_score(research, monkeypatch):
+    at = open_page("experiments", run=STOPPED)
+    assert "5 of 5 folds are stored" in said(at)
+    at.button(key="go_on").click().run()
+    check(at)
+    monkeypatch.setattr(compute, "executor", inline())
+    job = jobs.claim(research, "w", now=NOW)
+    jobs.execute(settings().database, job.id)
+    at = open_page("experiments", job=job.id)
+    assert f"{STOPPED} is done" in said(at)
+    at.button(key="open_finished").click().run()
+    assert "What would a model that knows nothing score?" in said(at)
+    assert experiments.get(research, STOPPED).line.state == "done"
+
+
+def test_a_run_under_way_has_a_bar_and_is_cancelled_and_gone_on_with(research):
+    job = jobs.submit(research, "evaluate", {"study": "small"}, label="logistic on eeg", now=NOW)
+    at = open_page("experiments", job=job.id)
+    check(at)
+    assert len(at.get("progress")) == 1
+    at.button(key="cancel_run").click().run()
+    assert "Cancelled" in check(at) and jobs.get(research, job.id).state == "cancelled"
+    at.button(key="again_run").click().run()
+    assert jobs.get(research, job.id).state == "queued"
+
+
+def test_a_failed_run_says_why_and_what_to_do(research):
+    params = {"study": "nowhere", "target": "valence", "model": "logistic", "inputs": "eeg"}
+    job = jobs.submit(research, "evaluate", params, now=NOW)
+    jobs.claim(research, "w", now=NOW)
+    jobs.execute(settings().database, job.id)
+    text = said(open_page("experiments", job=job.id))
+    assert "E-STUDY" in text and "Traceback" not in text
+
+
+def test_the_form_offers_what_study_and_model_have_and_queues_a_run_once(research):
+    at = open_page("experiments")
+    at.selectbox(key="start_model").set_value("face_mlp").run()
+    assert at.button(key="start_run").disabled, "the study has no face"
+    at.selectbox(key="start_model").set_value("forest").run()
+    at.selectbox(key="start_split").set_value("random_window").run()
+    assert wording.LEAKY in said(at)
+    at.selectbox(key="start_task").set_value("quadrant").run()
+    at.button(key="start_run").click().run()
+    check(at)
+    job = jobs.get(research, job_of(at))
+    assert job.params == {
+        "study": "small", "target": "valence+arousal", "model": "forest", "inputs": "eeg+ecg", "fusion": "early",
+        "split": "random_window", "seed": 0, "options": {"task": "quadrant"},
+    }  # fmt: skip
+
+
+def test_runs_are_compared_by_subject_with_letters_matrices_and_settings(research):
+    at = open_page("experiments", runs=f"{FULL},{TRIVIAL},{ECG}")
+    text = said(at)
+    ranks = table(at, "Tie")
+    assert sorted(ranks["Rank"])[0] == 1 and set("".join(ranks["Tie"])) <= set("abc")
+    pairs = table(at, "Pair")
+    assert len(pairs) == 3 and pairs["p"].str.contains("permutation").all()
+    assert "logistic" in table(at, "What").set_index("What").loc["model"].tolist()
+    assert sum(f.proto.alt.startswith("Confusion of Low, High") for f in at.get("plotly_chart")) == 3
+    assert "all subjects, n = 20 trials" in text
+    at = open_page("experiments", runs=f"{FULL},{TRIVIAL}", correction="fdr")
+    assert not at.error
+
+
+def test_equal_runs_share_a_rank_and_a_letter():
+    same = {"x": {"A": 0.5, "B": 0.6}, "y": {"A": 0.6, "B": 0.5}}
+    assert [s["rank"] for s in statistics.compare(same)["scores"]] == [1, 1]
+    assert statistics.letters(["a1", "b1", "c1"], [("a1", "b1"), ("a1", "c1")]) == {"a1": "a", "b1": "b", "c1": "b"}
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"run": "E-9999"}, "Unknown run E-9999"),
+        ({"run": "nonsense"}, "Unknown run nonsense"),
+        ({"runs": f"{FULL},E-9999"}, "E-EXPERIMENT"),
+        ({"runs": FULL}, "E-COMPARE"),
+        ({"runs": f"{FULL},{VALUE}"}, "E-COMPARE"),
+        ({"runs": f"{FULL},{PARTIAL}"}, "E-EXPERIMENT-OPEN"),
+        ({"job": "f" * 16}, "Unknown job"),
+    ],
+)
+def test_what_is_not_there_or_cannot_be_compared_is_said(params, words, research):
+    text = said(open_page("experiments", **params))
+    assert words in text
+    assert "What would a model that knows nothing score?" not in text
+
+
+def test_results_leave_with_moabbs_columns(research):
+    frame = exports.frame(research, "results")
+    assert list(frame.columns[:9]) == [
+        "score", "time", "samples", "subject", "session", "channels", "n_sessions", "dataset", "pipeline",
+    ]  # fmt: skip
+    buttons = [b.proto.label for b in open_page("experiments").get("download_button")]
+    assert "Export results (MOABB columns)" in buttons
+
+
+def test_every_split_and_task_has_words():
+    assert set(wording.SPLITS) == set(SPLITS) and set(wording.TASKS) == set(TASKS)
+    assert set(wording.FUSIONS) == set(experiments.FUSIONS)
+    assert not set(wording.UNSEEN_SPLITS) & {*LEAKY_SPLITS, "within_subject"}
