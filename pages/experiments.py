@@ -47,7 +47,7 @@ def facets(lines: Sequence[Line]) -> Sequence[Line]:
     return lines
 
 
-def row(line: Line, tie: Mapping[str, str], of: str) -> dict[str, Any]:
+def row(line: Line, tie: Mapping[str, str], audited: Mapping[str, Mapping[str, int]], of: str) -> dict[str, Any]:
     """A run as shown and exported."""
     at = (line.summary or {}).get(of, {})
     scored = "balanced_accuracy" in at
@@ -63,7 +63,7 @@ def row(line: Line, tie: Mapping[str, str], of: str) -> dict[str, Any]:
         "Split": wording.SPLITS.get(line.split, line.split).partition(":")[0],
         "Balanced accuracy": (research.interval(at["balanced_accuracy"]) if scored else why) + leaky,
         "Chance": formats.span(chance["low"], chance["high"]) if chance else why,
-        "Leaks": research.badge(line),
+        "Leaks": research.badge(line, audited),
         "AUC": (research.interval(at["roc_auc"]) if scored else why) + leaky,
         "Macro-F1": (research.interval(at["macro_f1"]) if scored else why) + leaky,
         "Worst quarter": (research.interval(line.worst_quarter) if scored else why) + leaky,
@@ -91,7 +91,8 @@ def listing(store, lines: Sequence[Line]) -> None:
     if not shown_lines:
         components.empty("**No run fits this choice.** Take one of the choices above back.")
         return
-    frame = pd.DataFrame([row(x, results.ties(store), of) for x in shown_lines])
+    tie, audited = results.ties(store), results.audited(store)
+    frame = pd.DataFrame([row(x, tie, audited, of) for x in shown_lines])
     if not any(x.task == "continuous" for x in shown_lines):
         frame = frame.drop(columns="CCC")
     filters = {n: state.param(n) or "all" for n in (state.STUDY, state.TARGET, state.MODEL, state.SPLIT)}
@@ -100,7 +101,8 @@ def listing(store, lines: Sequence[Line]) -> None:
         alt=f"{len(frame)} runs with scores, chance, leaks and state", placeholder="not finished",
         digits={"Seconds": 1},
         config={
-            "Run": st.column_config.TextColumn(pinned=True), "Subjects": st.column_config.NumberColumn(format="%d"),
+            "Run": st.column_config.TextColumn(pinned=True), "Split": st.column_config.TextColumn(width=120),
+            "Subjects": st.column_config.NumberColumn(format="%d"),
             "n": st.column_config.NumberColumn(f"n, {of}s", format="%d"),
             "Seed": st.column_config.NumberColumn(format="%d"),
         },

@@ -59,6 +59,9 @@ def detail(store, job_id: str) -> None:
                 st.rerun()
             if session:
                 nav.link("session", f"Open session {session}", {state.SESSION: str(session)})
+            run = (job.result or {}).get("experiment")
+            if run:
+                nav.link("experiments", f"Open run {run}", {state.RUN: str(run)})
             if job.state == "done" and job.kind == "demo":
                 nav.link("worklist", "Open the worklist")
         if job.log:

@@ -197,9 +197,17 @@ def p_words(p: float | None, test: str = "") -> str:
     return f"{formats.probability(p)}{f', {test}' if test else ''}"
 
 
-def badge(line: Line) -> str:
-    """What is known of leaks, in words."""
-    return "✕ leaky split" if line.leaky else "○ not audited"
+def badge(line: Line, audited: Mapping[str, Mapping[str, int]]) -> str:
+    """What is known of leaks, in words; ``audited`` as ``results.audited`` gives it."""
+    if line.leaky:
+        return "✕ leaky split"
+    if line.id not in audited:
+        return "○ not audited"
+    found = audited[line.id]
+    n, failed, unsure = sum(found.values()), found.get("fail", 0), found.get("not_checkable", 0)
+    if failed:
+        return f"✕ {failed} of {n} checks failed"
+    return f"■ {n - unsure} checks passed" + (f", {unsure} not checkable" if unsure else "")
 
 
 def model_title(name: str) -> str:

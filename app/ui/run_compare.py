@@ -26,12 +26,12 @@ def show(store, names: Sequence[str]) -> None:
         st.warning(wording.LEAKY)
     st.markdown("##### How do these runs differ?")
     titles = {f.line.id: f"{f.line.id} {research.model_title(f.line.model)}, {f.line.inputs}" for f in found}
-    lines = {f.line.id: f.line for f in found}
+    lines, audited = {f.line.id: f.line for f in found}, results.audited(store)
     frame = pd.DataFrame(
         [
             {
                 "Rank": s["rank"], "Tie": told["letters"][s["name"]], "Run": titles[s["name"]],
-                "Balanced accuracy": research.interval(s), "Leaks": research.badge(lines[s["name"]]),
+                "Balanced accuracy": research.interval(s), "Leaks": research.badge(lines[s["name"]], audited),
                 "Split": wording.SPLITS.get(lines[s["name"]].split, lines[s["name"]].split),
             }
             for s in sorted(told["scores"], key=lambda s: s["rank"] or MOST + 1)

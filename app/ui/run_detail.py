@@ -37,7 +37,7 @@ def show(store, name: str) -> None:
     st.markdown(f"#### {line.id} · {research.model_title(line.model)} on {research.inputs_title(line.inputs)}")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(wording.EXPERIMENT_STATES.get(line.state, line.state), color="gray")
-        st.badge(research.badge(line), color="orange" if line.leaky else "gray")
+        st.badge(research.badge(line, results.audited(store)), color="orange" if line.leaky else "gray")
         st.caption(
             formats.in_label(
                 f"{formats.name(line.target)} · {wording.TASKS.get(line.task, line.task)} · study {line.study} · "

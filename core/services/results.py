@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from core.evaluation.splits import LEAKY as LEAKY
-from core.services import experiments, studies
+from core.services import audits, experiments, studies
 from core.services.experiments import Line, Prepared
 from core.storage import research as rows
 from core.storage.store import Store
@@ -92,6 +93,15 @@ def predictions(store: Store, name: str, of: str = "trial") -> dict[str, Any]:
             for s, rows_ in own.items()
         ],
     }  # fmt: skip
+
+
+def audited(store: Store) -> dict[str, Counter[str]]:
+    """By experiment that a leak audit was made of: how many checks of the newest one passed, failed, or neither."""
+    out: dict[str, Counter[str]] = {}
+    for found in audits.results(store, "leak_audit"):
+        for name in found.result.get("experiments", {}).values():
+            out.setdefault(name, Counter(check["outcome"] for check in found.result["checks"]))
+    return out
 
 
 # --- between experiments

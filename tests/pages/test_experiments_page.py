@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.ui import research as ui
 from app.ui import wording
 from core import compute
 from core.evaluation import statistics
@@ -12,6 +13,7 @@ from core.evaluation.splits import SPLITS
 from core.evaluation.tasks import TASKS
 from core.services import experiments, exports, jobs, results
 from core.settings import settings
+from core.storage import research as storage
 from core.storage.store import Store
 from tests.core.services.test_experiments import inline
 from tests.pages.conftest import NOW, open_page
@@ -72,6 +74,21 @@ def test_a_leaky_run_is_marked_in_every_score_and_in_words(research):
     text = said(open_page("experiments", run=LEAKY))
     assert wording.LEAKY in text and "leaky split" in text and "Published honest" not in text
     assert wording.LEAKY not in said(open_page("experiments", run=FULL))
+
+
+def test_the_badge_says_what_the_newest_leak_audit_found(research):
+    [line] = [x for x in experiments.all_experiments(research) if x.id == FULL]
+    with research.write() as tx:
+        for checks in (("fail",), ("pass", "pass", "not_checkable")):
+            storage.add_audit_result(
+                tx, now=NOW, kind="leak_audit", study="small", target="valence", inputs="eeg", model="logistic", seed=0,
+                config={}, config_hash=checks[0], code_version="1",
+                result={"experiments": {"loso": FULL}, "checks": [{"outcome": c} for c in checks]},
+            )  # fmt: skip
+    audited = results.audited(research)
+    assert ui.badge(line, audited) == "■ 2 checks passed, 1 not checkable"
+    assert ui.badge(line, {FULL: {"fail": 1, "pass": 3}}) == "✕ 1 of 4 checks failed"
+    assert table(open_page("experiments"), "Leaks").set_index("Run").loc[FULL, "Leaks"].startswith("■ 2 checks")
 
 
 def test_choices_stand_in_the_url_and_level_changes_the_scores(research):
