@@ -67,6 +67,8 @@ def settings() -> Settings:
 BANDS = {"delta": (1.0, 4.0), "theta": (4.0, 8.0), "alpha": (8.0, 13.0), "beta": (13.0, 30.0)}
 # lowest rate, Hz, whose spectrum holds them all; below it a band would be a part of itself under the same name
 EEG_LEAST_RATE = 2 * max(high for _, high in BANDS.values())
+# bands of the sixteen features, half-open too (requirements S4-04)
+BANDS_16 = {"theta": (4.0, 7.0), "alpha": (8.0, 13.0), "beta": (13.0, 30.0), "gamma": (30.0, 40.0)}
 # 14-channel montage of the EPOC headset, in the order the DREAMER platform expects
 EPOC_14 = ("AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6", "F4", "F8", "AF4")
 PAIRS = (

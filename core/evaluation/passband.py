@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from core.features import eeg16
-from core.settings import BANDS
+from core.settings import BANDS, BANDS_16
 
 _ALL = (min(low for low, _ in BANDS.values()), max(high for _, high in BANDS.values()))
 # what a column hangs on, Hz, where its name names no band: relative powers are shares of all bands (requirements d1)
 _HANGS_ON = {
     "rel": _ALL, "ln_ab": (8.0, 30.0), "ln_ta": (4.0, 13.0), "ln_atb": (4.0, 30.0), "faa_comp": (8.0, 13.0),
     "engage_f": (4.0, 30.0), "ftheta_palpha": (4.0, 13.0), "sef95": (1.0, 45.0),
-    **{f"psd_{band}": hertz for band, hertz in eeg16.BANDS_HZ.items()},
+    **{f"psd_{band}": hertz for band, hertz in BANDS_16.items()},
 }  # fmt: skip
 
 

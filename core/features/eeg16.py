@@ -11,15 +11,15 @@ import pandas as pd
 
 from core.dsp import grid, spectral
 from core.dsp.montage import canonical
+from core.settings import BANDS_16
 from core.types import Pipeline, Quality, Recording, Windows
 
-BANDS_HZ = {"theta": (4.0, 7.0), "alpha": (8.0, 13.0), "beta": (13.0, 30.0), "gamma": (30.0, 40.0)}
 CHANNELS = ("Fp1", "F3", "Fp2", "F4")
 
 
 def blocks() -> dict[str, tuple[str, ...]]:
     """The columns of each band."""
-    return {band: tuple(f"psd_{band}_{ch}" for ch in CHANNELS) for band in BANDS_HZ}
+    return {band: tuple(f"psd_{band}_{ch}" for ch in CHANNELS) for band in BANDS_16}
 
 
 def names() -> tuple[str, ...]:
@@ -45,7 +45,7 @@ def table(recording: Recording, windows: Windows, quality: Quality, pipeline: Pi
         if not len(at):
             continue
         freqs, psd = spectral.window_psd(np.asarray(signal.data), start[at], n, signal.sfreq)
-        for band, (low, high) in BANDS_HZ.items():
+        for band, (low, high) in BANDS_16.items():
             if spectral.holds(signal.sfreq, high):
                 out.loc[at, f"psd_{band}_{name}"] = psd[:, spectral.band(freqs, low, high)].mean(axis=1)
     return out
