@@ -24,6 +24,8 @@ STEPS = ("1 Files", "2 Map", "3 Check", "4 Run")
 WHO, MODEL, NUMBERS, OFFSETS, SAID = "draft_patient", "draft_model", "draft_numbers", "draft_offsets", "draft_said"
 # the id of files that were uploaded in this tab and are not analysed yet; the files lie on disk
 WAITING = "draft_waiting"
+# why files of the last upload were not taken, to be shown once
+REFUSED = "upload_refused"
 # in place of a unit: an empty cell would say None
 NO_UNIT = "no unit"
 # in place of the number of a session
@@ -203,20 +205,24 @@ def files_step(store, draft: Draft | None) -> None:
         st.markdown(
             "\n".join(f"- {formats.in_label(title)}: {formats.in_label(how)}" for title, how in sessions.formats())
         )
+    refused = st.session_state.pop(REFUSED, None)
+    if refused:
+        components.show_error(refused)
     if uploads:
         made = draft
         try:
+            sessions.distinct([upload.name for upload in uploads])
             for upload in uploads:
                 made = sessions.stage(store, upload.name, upload, made.id if made else None, now=state.now())
         except AffectlineError as error:
-            components.show_error(error)
+            st.session_state[REFUSED] = error
         if made:
             state.set_param(state.DRAFT, made.id)
         # a new key lets go of the copy that Streamlit holds in memory
         st.session_state[state.UPLOAD_ROUND] = turn + 1
         if made:
             state.set_param(state.STEP, "1")
-            st.rerun()
+        st.rerun()
     if draft is None:
         offer_waiting(store)
         sample = next(iter(sorted(SAMPLES.glob("*.edf"))), None) if SAMPLES.is_dir() else None

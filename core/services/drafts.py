@@ -78,6 +78,13 @@ class Inspection:
 # --- staging
 
 
+def distinct(names: Sequence[str]) -> None:
+    """Refused where two files that are uploaded in one go have one name: the second would take the first's place."""
+    twice = next((name for name in names if list(names).count(name) > 1), None)
+    if twice is not None:
+        raise Refused("E-FILE-TWICE", "two of the files have this name.", twice, "Rename one, or send it once.")
+
+
 def stage(store: Store, name: str, stream, draft: str | None = None, *, now: datetime) -> Draft:
     """Copy an uploaded file to the draft (a new one when None) in chunks; TooLarge over the limit."""
     limit = settings().max_upload_mb << 20

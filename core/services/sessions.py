@@ -18,6 +18,7 @@ from core.services.drafts import (
     Inspection,
     device_profiles,
     discard,
+    distinct,
     draft,
     formats,
     inspect,
@@ -40,7 +41,8 @@ from core.types import CHANNEL_TYPES, Annotation, BeatCount, InputFile, Measure,
 
 __all__ = [
     "Draft", "Inspection", "SessionDetail", "SessionRow", "SignalPage", "Stretch", "WindowSeries", "analyse",
-    "analyse_recording", "as_json", "delete", "device_profiles", "discard", "draft", "expand", "eyes", "eyes_page",
+    "analyse_recording", "as_json", "delete", "device_profiles", "discard", "distinct", "draft", "expand", "eyes",
+    "eyes_page",
     "formats", "get", "history", "history_json", "inspect", "mark_seen", "move", "outline", "overview", "proposed",
     "quality_json", "quality_report", "recompute", "repairs", "restore", "save_device_profile", "signals", "split",
     "stage", "stretches", "windows",

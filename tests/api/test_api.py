@@ -271,6 +271,8 @@ def test_an_upload_without_a_file_and_one_of_too_many_are_refused(client):
     assert "files" in refused(client.post("/recordings", data={"patient": "P-0001"}), 422)["where"]
     many = [("files", (f"{k}.edf", b"0")) for k in range(31)]
     refused(client.post("/recordings", data={"patient": "P-0001"}, files=many), 422)
+    twins = [("files", ("x.edf", b"one")), ("files", ("x.edf", b"other"))]
+    assert "E-FILE-TWICE" in str(refused(client.post("/recordings", data={"patient": "P-0001"}, files=twins), 422))
 
 
 # --- export

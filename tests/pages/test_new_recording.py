@@ -10,6 +10,7 @@ import pytest
 
 from core import simulate
 from core.services import exports, jobs, sessions
+from core.settings import settings
 from core.types import Reading
 from tests.pages.conftest import open_page, texts
 from tests.pages.test_pages import check
@@ -231,3 +232,22 @@ def test_a_channel_without_a_unit_says_so_where_it_is_mapped(filled, tmp_path):
     check(at)
     [table] = [d for d in at.dataframe if "Rate, Hz" in d.value]
     assert list(table.value["Unit"]) == ["no unit", "mV"], "an empty cell is drawn as None"
+
+
+def test_two_files_of_one_name_are_refused_in_words_and_neither_is_lost_in_silence(filled):
+    at = open_page("new_recording")
+    kind = "application/octet-stream"
+    at.file_uploader[0].set_value([("x.edf", b"one", kind), ("x.edf", b"other", kind)]).run()
+    assert "E-FILE-TWICE" in flat(check(at))
+    at.run()
+    assert "E-FILE-TWICE" not in flat(check(at)), "it is said once"
+
+
+def test_a_file_over_the_limit_is_refused_in_words_beside_one_that_is_taken(filled, files, monkeypatch):
+    monkeypatch.setattr(settings(), "max_upload_mb", 1)
+    at = open_page("new_recording")
+    kind = "application/octet-stream"
+    small = ("eeg.edf", files["eeg.edf"].read_bytes(), kind)
+    at.file_uploader[0].set_value([small, ("big.edf", b"0" * (1 << 20), kind)]).run()
+    text = flat(check(at))
+    assert "E-TOO-LARGE" in text and "eeg.edf" in text

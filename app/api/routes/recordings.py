@@ -40,6 +40,7 @@ def upload(
     when = in_utc(started_at)
     channels = channel_map(mapping)
     draft: str | None = None
+    sessions.distinct([file.filename or "file" for file in files])
     try:
         for file in files:
             draft = sessions.stage(store, file.filename or "file", file.file, draft, now=now).id
