@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.ui import charts, components, formats, marking, nav, state, viewer, wording
+from app.ui import charts, components, formats, marking, nav, state, viewer, why, wording
 from core.errors import AffectlineError, NotFound
 from core.services import insights, marks, patients, sessions
 from core.services.marks import Marks
@@ -16,7 +16,7 @@ from core.services.sessions import Made, SessionDetail, SessionRow, Stretch, Win
 from core.settings import MEASURE_UNITS, PREDICTIONS
 from core.types import Reason
 
-TABS = ("Overview", "Signals", "Windows", "Provenance")
+TABS = ("Overview", "Signals", "Windows", "Why", "Provenance")
 
 
 def session_of_url(store) -> SessionDetail:
@@ -424,6 +424,7 @@ with components.page("session"):
             lambda: overview_tab(detail),
             lambda: signals_tab(detail, series, found),
             lambda: windows_tab(detail, series),
+            lambda: why.session_tab(detail),
             lambda: provenance_tab(detail),
         ),
         strict=True,

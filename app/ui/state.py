@@ -21,6 +21,7 @@ STUDY, TARGET, MODEL, SPLIT, FUSION, SEED, CORRECTION = (
     "study", "target", "model", "split", "fusion", "seed", "correction",
 )  # fmt: skip
 GROUP, RULE, CUT, OUTCOME, INPUT = "group", "rule", "cut", "outcome", "input"
+WHY_BY = "by"
 
 # --- keys of session_state: conveniences of one tab only, lost on refresh without harm
 LAST_DECIDED = "last_decided_insight"

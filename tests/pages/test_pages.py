@@ -15,7 +15,7 @@ from tests.pages.conftest import IMPORTED, NOW, RECORDED, WRIST, course_csv, ope
 
 SCRIPTS = sorted(entry.script.removesuffix(".py") for entry in nav.PAGES.values())
 FORBIDDEN = re.compile(r"\b(nan|NaN|None|NaT|Traceback|null|inf)\b|Exception")
-TABS = ("Overview", "Signals", "Windows", "Provenance")
+TABS = ("Overview", "Signals", "Windows", "Why", "Provenance")
 
 
 def check(at: AppTest) -> str:
