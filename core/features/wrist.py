@@ -22,7 +22,7 @@ from core.types import Quality, Recording, Signal, Windows
 # column -> its usual SD within a person's hour (median over 27 people of Stress-Predict): what a change is measured by
 EDA = {
     "eda_level": 0.45, "eda_last": 0.47, "eda_slope": 1.1, "eda_slope_ln": 0.23, "eda_rise": 1.1,
-    "eda_rise_ln": 1.0, "eda_responses": 0.83, "eda_response_sum": 1.2, "eda_fast": 1.0,
+    "eda_rise_ln": 1.0, "eda_scr_rate": 0.83, "eda_scr_sum": 1.2, "eda_fast": 1.0,
 }  # fmt: skip
 PPG = {
     "ppg_rate": 5.1, "ppg_rate_high": 7.4, "ppg_rate_low": 7.3, "ppg_rate_last": 7.4, "ppg_sdnn": 0.39,
@@ -76,8 +76,8 @@ def eda(recording: Recording, windows: Windows, quality: Quality) -> pd.DataFram
             "eda_slope_ln": float(t @ own_ln / (t @ t)),
             "eda_rise": float(np.log(np.maximum(np.diff(own), 0).sum() + 0.01)),
             "eda_rise_ln": float(np.log(np.maximum(np.diff(own_ln), 0).sum() + 0.005)),
-            "eda_responses": float(np.sqrt((sizes > RESPONSE_US[1]).sum() / minutes)),
-            "eda_response_sum": float(np.log(sizes[sizes > RESPONSE_US[0]].sum() / minutes + 0.02)),
+            "eda_scr_rate": float(np.sqrt((sizes > RESPONSE_US[1]).sum() / minutes)),
+            "eda_scr_sum": float(np.log(sizes[sizes > RESPONSE_US[0]].sum() / minutes + 0.02)),
             "eda_fast": float(np.log(fast[start:stop].std() + 0.001)),
         }
 

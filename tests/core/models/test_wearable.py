@@ -1,0 +1,94 @@
+"""The stress model of the wrist: its card says what its score is worth, and a real recording gets an index."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from core import pipeline as chain
+from core.evaluation import train
+from core.models import bundle
+from core.readers import e4
+from core.settings import MODELS_SHIPPED
+from core.studies import folder, stress_predict
+from core.types import InputFile, Pipeline, Reason, Recording
+
+
+@pytest.fixture(scope="module")
+def model():
+    return bundle.load(MODELS_SHIPPED / "wearable-stress")
+
+
+@pytest.fixture(scope="module")
+def band(shared_data) -> Recording:
+    path = shared_data / "formats" / "empatica_e4" / "S12_session.zip"
+    return e4.read([InputFile(path.name, str(path))])
+
+
+@pytest.fixture(scope="module")
+def told(band, model):
+    return chain.analyse(band, model)
+
+
+def shorter(recording: Recording, end_s: float) -> Recording:
+    return replace(
+        recording,
+        signals=tuple(replace(s, data=s.data[: round((end_s - s.onset_s) * s.sfreq)]) for s in recording.signals),
+    )
+
+
+def test_its_card_prints_the_score_beside_the_clock_and_the_other_controls(model):
+    said = model.card.controls
+    assert not model.card.demonstration and model.card.training.n_subjects == 27
+    assert said["meaning"] == "stressor on or off, not felt stress"
+    assert said["clock"]["roc_auc"]["value"] > 0.94  # the order of tasks alone
+    assert 0.84 < said["pure"]["roc_auc"]["value"] < 0.90  # above it a leak would be the likelier reason
+    assert 0.83 < said["nested"]["roc_auc"]["value"] < 0.90
+    assert {"cross_stressor", "restarted", "calm_only", "movement", "every_30_s", "transfer"} <= set(said)
+    assert said["n_settings_compared"] > 100
+    assert len(said["pure"]["per_subject"]) == 27
+    assert all(check.outcome == "pass" for check in model.card.leak_audit.checks)
+
+
+def test_it_is_the_default_of_a_wrist_band_and_sees_skin_and_pulse_alone(model, band):
+    assert bundle.choose(band).name == "wearable-stress"
+    assert model.required == {"eda": (), "ppg": ()} and not model.optional
+    assert model.norm_mode == "causal"
+    assert all(name.startswith(("eda_", "ppg_")) for name in model.card.features)
+
+
+def test_a_real_recording_gets_a_stress_index_with_its_interval(told):
+    stress = told.measure("stress")
+    assert told.status == "ok" and 0 < stress.low < stress.value < stress.high < 1
+    known = np.isfinite(told.prediction.proba[:, 0])
+    assert known.sum() > 200
+    assert not known[told.prediction.onset_s + 60 < 180].any()  # three minutes to know the person
+
+
+def test_its_first_twenty_minutes_are_the_same_when_the_rest_is_cut_off(told, band, model):
+    short = chain.analyse(shorter(band, 1200.0), model).prediction
+    n = len(short.onset_s)
+    assert n > 100 and np.array_equal(short.onset_s, told.prediction.onset_s[:n])
+    a, b = short.proba[:, 0], told.prediction.proba[:n, 0]
+    both = np.isfinite(a) & np.isfinite(b)
+    assert both.sum() > 60 and np.array_equal(a[both], b[both])
+
+
+@pytest.mark.parametrize("type_", ["eda", "ppg"])
+def test_silent_skin_or_a_lost_pulse_has_no_index(band, model, type_):
+    dead = replace(band, signals=tuple(replace(s, data=s.data * 0) if s.type == type_ else s for s in band.signals))
+    found = chain.analyse(shorter(dead, 900.0), model)
+    assert found.status == "abstained" and found.measure("stress").reason is Reason.LOW_QUALITY
+
+
+def test_it_can_be_trained_again(shared_data, tmp_path):
+    whole = stress_predict.source(shared_data / "labelled" / "stress_predict", {})
+    few = [p for p in whole.trials if p.subject in ("S02", "S05", "S08", "S11")]
+    study = folder.write(tmp_path, "few", replace(whole, trials=few, n_trials=len(few)))
+    card, estimators = train.train(
+        study, "0" * 64, "few", ["stress"], "additive", ("eda", "ppg"), Pipeline(), seed=0, now=datetime.now(UTC)
+    )
+    assert card.pipeline["norm_mode"] == "causal" and card.pipeline["window_s"] == 60.0
+    assert card.training.n_windows > 800 and set(estimators) == {"stress"}
+    assert card.loso["stress"].roc_auc.value > 0.6
