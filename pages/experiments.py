@@ -102,7 +102,8 @@ def listing(store, lines: Sequence[Line]) -> None:
         digits={"Seconds": 1},
         config={
             "Run": st.column_config.TextColumn(pinned=True), "Split": st.column_config.TextColumn(width=150),
-            "Balanced accuracy": st.column_config.TextColumn(width=180), "Chance": st.column_config.TextColumn(width=90),
+            "Balanced accuracy": st.column_config.TextColumn(width=180),
+            "Chance": st.column_config.TextColumn(width=90),
             "Subjects": st.column_config.NumberColumn(format="%d"),
             "n": st.column_config.NumberColumn(f"n, {of}s", format="%d"),
             "Seed": st.column_config.NumberColumn(format="%d"),
