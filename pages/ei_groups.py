@@ -47,6 +47,7 @@ def differences_table(differences: Sequence[Difference], kinds: dict[str, str], 
             {
                 "Outcome": d.outcome,
                 "Kind": kinds[d.outcome],
+                "Reading": verdict(d, enough),
                 "Mean of High": d.mean_high,
                 "Mean of Low": d.mean_low,
                 "Difference": d.value,
@@ -58,7 +59,6 @@ def differences_table(differences: Sequence[Difference], kinds: dict[str, str], 
                 "q (FDR)": d.q,
                 "n High": d.n_high,
                 "n Low": d.n_low,
-                "Reading": verdict(d, enough),
             }
             for d in differences
         ]
@@ -154,7 +154,7 @@ def results(report: Report) -> None:
         kind="ei-differences",
         subject=report.study,
         key="differences",
-        digits=dict.fromkeys(NUMBERS, 3),
+        digits={**dict.fromkeys(NUMBERS, 3), "p": 4, "q (FDR)": 4},
         columns={
             "Difference": "mean of High less mean of Low, with its 95 % interval (Welch) in From and To",
             "q (FDR)": "p after control of false discoveries over all outcomes",

@@ -47,7 +47,7 @@ def session_tab(detail: SessionDetail) -> None:
 def _session(found: Mapping[str, Any]) -> None:
     said = f"{wording.DEMONSTRATION[0].upper()}{wording.DEMONSTRATION[1:]}. " if found["demonstration"] else ""
     line = f"{said}Model {found['model']} {found['version']}, n = {len(found['onset_s']):,} windows. {MEANS}"
-    (st.warning if found["demonstration"] else st.caption)(formats.in_label(line, 600))
+    st.caption(formats.in_label(line, 600))
     names = list(found["targets"])
     target = state.choice("Target", state.TARGET, {t: formats.name(t) for t in names}, names[0])
     told = found["targets"][target]
@@ -75,7 +75,7 @@ def _session(found: Mapping[str, Any]) -> None:
         percent=("Share",),
         how=HOW,
     )
-    named = {_word(n): v for n, v in windows.items()}
+    named = {_word(n): windows[n] for n in [r["name"] for r in rows if r["name"] in windows] or windows}
     short = {n: v for n, v in named.items() if len(v) == len(found["onset_s"])}
     if short:
         components.chart(
