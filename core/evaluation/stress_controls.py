@@ -32,7 +32,7 @@ STROOP, INTERVIEW = ("baseline", "stroop", "relax_1"), ("relax_1", "interview", 
 # what the nested figure selects among, by folds of whole people within the training people
 CHOICES = tuple(product(("additive", "logistic"), (0.001, 0.003, 0.01), (causal.PARTS, ("running", "before"))))
 # settings (features, normalisation, smoothing, model, strength) compared by hand on the same people before this one
-N_COMPARED = 110
+N_COMPARED = 150
 INNER_FOLDS = 4
 
 
