@@ -9,14 +9,14 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.ui import components, formats, nav, research, state, wording
+from app.ui import components, formats, nav, research, state, why, wording
 from app.ui.charts import research as charts
 from core.errors import AffectlineError, NotFound
 from core.services import experiments, exports, results, studies
 from core.services.experiments import Experiment
 from core.services.export_columns import RESULTS
 
-TABS = ("Subjects", "Confusion", "ROC and PR", "Calibration", "Learning curves", "Folds", "Configuration")
+TABS = ("Subjects", "Confusion", "ROC and PR", "Calibration", "Learning curves", "Why", "Folds", "Configuration")
 
 
 @st.cache_data(scope="session", show_spinner="Reading the stored predictions ...", max_entries=24)
@@ -56,7 +56,7 @@ def show(store, name: str) -> None:
     verdict(store, found, line.summary["trial"])
     baselines(found, at, of)
     tabs = st.tabs(list(TABS), key=state.TAB, bind="query-params")
-    parts = (by_subject, matrices, curves, calibration, learning, folds, configuration)
+    parts = (by_subject, matrices, curves, calibration, learning, used, folds, configuration)
     for tab, part in zip(tabs, parts, strict=True):
         if tab.open:
             with tab:
@@ -361,6 +361,11 @@ def learning(store, found: Experiment, of: str) -> None:
     if place is not None:
         st.caption("The same as TensorBoard event files, one folder a fold:")
         st.code(f"tensorboard --logdir {place}", language=None)
+
+
+def used(_store, found: Experiment, _of: str) -> None:
+    """What the models of this run used; the same at either level."""
+    why.experiment_panel(found.line.id)
 
 
 def folds(store, found: Experiment, of: str) -> None:

@@ -21,7 +21,7 @@ from tests.pages.research_site import ECG, FULL, LEAKY, NET, PARTIAL, STOPPED, T
 from tests.pages.test_pages import check
 from tests.pages.test_studies_page import job_of
 
-TABS = ("Subjects", "Confusion", "ROC and PR", "Calibration", "Learning curves", "Folds", "Configuration")
+TABS = ("Subjects", "Confusion", "ROC and PR", "Calibration", "Learning curves", "Why", "Folds", "Configuration")
 
 
 def said(at) -> str:
