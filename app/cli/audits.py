@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.cli.kit import AsJson, answering, cli, now, progress, show, store
-from app.cli.words import audit_lines
+from app.cli.kit import AsJson, Usage, answering, cli, now, present, progress, show, store
+from app.cli.words import (
+    audit_lines,
+    checklist_lines,
+    control_lines,
+    label_lines,
+    stimulus_lines,
+    surrogate_lines,
+    transfer_lines,
+)
+
+validity_cli = typer.Typer(help="Whether a result can be believed.", no_args_is_help=True, rich_markup_mode=None)
+cli.add_typer(validity_cli, name="validity")
 
 Study = Annotated[str, typer.Option(help="Name of a study.")]
 Target = Annotated[str, typer.Option(help="What to predict.")]
@@ -34,3 +46,91 @@ def leak_audit(
             store(), study, target, model, inputs, fusion=fusion, seed=seed, now=now(), progress=report
         )
     show(answer, as_json, audit_lines)
+
+
+# --- validity
+
+
+@validity_cli.command("stimulus")
+def stimulus(
+    study: Study, target: Target, model: Model, inputs: Inputs, seed: Seed = 0, as_json: AsJson = False
+) -> None:
+    """Unseen people on clips that others were seen with, less the same people on clips of nobody."""
+    with answering(as_json), progress() as report:
+        from core.services import validity
+
+        answer = validity.stimulus(store(), study, target, model, inputs, seed=seed, now=now(), progress=report)
+    show(answer, as_json, stimulus_lines)
+
+
+@validity_cli.command("surrogates")
+def surrogates(
+    study: Study, target: Target, model: Model, inputs: Inputs, seed: Seed = 0, as_json: AsJson = False
+) -> None:
+    """The same pipeline on signals whose order, wave form or spectrum was taken away."""
+    with answering(as_json), progress() as report:
+        from core.services import validity
+
+        answer = validity.surrogates(store(), study, target, model, inputs, seed=seed, now=now(), progress=report)
+    show(answer, as_json, surrogate_lines)
+
+
+@validity_cli.command("control")
+def control(
+    study: Study, target: Target, model: Model, inputs: Inputs, seed: Seed = 0, as_json: AsJson = False
+) -> None:
+    """A difference of known size is planted: which is found, and the smallest that is."""
+    with answering(as_json), progress() as report:
+        from core.services import validity
+
+        answer = validity.control(store(), study, target, model, inputs, seed=seed, now=now(), progress=report)
+    show(answer, as_json, control_lines)
+
+
+@validity_cli.command("labels")
+def labels(
+    study: Annotated[str | None, typer.Option(help="Name of a study.")] = None,
+    bids: Annotated[Path | None, typer.Option(metavar="DIR", help="Instead: a BIDS folder with ratings.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Cuts and ties with the majority class of each, agreement between raters, intended against reported."""
+    with answering(as_json):
+        from core.services import validity
+
+        if study is not None and bids is None:
+            answer = validity.labels(store(), study, now=now())
+        elif bids is not None and study is None:
+            answer = validity.labels_of_files(*present([bids]))
+        else:
+            raise Usage("E-USAGE", "one of --study and --bids is needed.", "", "See affectline validity labels --help.")
+    show(answer, as_json, label_lines)
+
+
+@validity_cli.command("transfer")
+def transfer(
+    study: Study,
+    to: Annotated[str, typer.Option(help="Name of the study to test on.")],
+    target: Target,
+    model: Model,
+    inputs: Inputs,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Train on one study, test on another, without and with alignments that see no label."""
+    with answering(as_json), progress() as report:
+        from core.services import validity
+
+        answer = validity.transfer(store(), study, to, target, model, inputs, seed=seed, now=now(), progress=report)
+    show(answer, as_json, transfer_lines)
+
+
+@validity_cli.command("checklist")
+def checklist(
+    experiment: Annotated[str, typer.Argument(help="Id of an experiment, such as E-0001.")], as_json: AsJson = False
+) -> None:
+    """Eight axes of reporting, filled from what is stored of an experiment."""
+    with answering(as_json):
+        from core.services import validity
+
+        answer = validity.checklist(store(), experiment)
+    show(answer, as_json, checklist_lines)

@@ -168,6 +168,76 @@ def audit_lines(answer: Mapping) -> list[str]:
     return lines + [f"  {words[c['outcome']]}: {c['name']}: {c['evidence']}" for c in answer["checks"]]
 
 
+def _pipeline_line(answer: Mapping) -> str:
+    return f"{answer['study']}, {answer['target']} from {answer['inputs']} by {answer['model']}"
+
+
+def stimulus_lines(answer: Mapping) -> list[str]:
+    """The stimulus premium."""
+    lines = [
+        _pipeline_line(answer),
+        f"  stimulus premium {interval(answer['premium'])}, {answer['n_subjects']} subjects, "
+        f"{answer['n_stimuli']} stimuli",
+        f"  clips that others were seen with: {interval(answer['seen'])}",
+        f"  clips of nobody: {interval(answer['withheld'])}",
+    ]
+    return [*lines, f"  {answer['note']}"] if answer["note"] else lines
+
+
+def surrogate_lines(answer: Mapping) -> list[str]:
+    """What is left of a score when something of the signals is taken away."""
+    return [_pipeline_line(answer)] + [
+        f"  {row['signals'].replace('_', ' ')}: {interval(row['balanced_accuracy'])}, loss {interval(row['loss'])}"
+        for row in answer["scores"]
+    ]
+
+
+def control_lines(answer: Mapping) -> list[str]:
+    """Which planted sizes are found."""
+    smallest = answer["smallest"]
+    said = f"the smallest that is found: {smallest:g}" if smallest else "none is found: a null result says nothing here"
+    return [
+        _pipeline_line(answer),
+        *(f"  {row['size']:g}: {row['balanced_accuracy']:.3f}, found in {row['found']} of {row['draws']} draws"
+          for row in answer["sizes"]),
+        f"  {said} ({answer['unit']})",
+    ]  # fmt: skip
+
+
+def label_lines(answer: Mapping) -> list[str]:
+    """Label policies, agreement, and intended against reported."""
+    lines = [str(answer["study"])]
+    for sweep, meant in zip(answer["sweeps"], answer["intended"], strict=True):
+        alpha = "not computed" if sweep["alpha"] is None else f"{sweep['alpha']:.2f}"
+        lines.append(f"  {sweep['target']}: {sweep['n_ratings']} ratings, {sweep['n_subjects']} subjects, "
+                     f"{sweep['n_stimuli']} stimuli, Krippendorff's alpha {alpha}")  # fmt: skip
+        lines += [
+            f"    cut {row['cut']}, ties {row['ties']}: n {row['n']}, majority {row['majority_accuracy']:.3f}, "
+            f"near the cut {row['near_share']:.0%}"
+            for row in sweep["policies"] if row["majority_accuracy"] is not None
+        ]  # fmt: skip
+        if meant["differ_share"] is not None:
+            lines.append(f"    {meant['basis']} against reported: {meant['differ_share']:.0%} of {meant['n']} differ")
+    return lines
+
+
+def transfer_lines(answer: Mapping) -> list[str]:
+    """From one study to another."""
+    head = f"{_pipeline_line(answer)}, tested on {answer['to']}: {answer['n_subjects']} subjects"
+    return [f"{head}, {answer['n_columns']} shared columns"] + [
+        f"  alignment {row['alignment']}: {interval(row['balanced_accuracy'])}" for row in answer["scores"]
+    ]
+
+
+def checklist_lines(answer: Mapping) -> list[str]:
+    """The reporting checklist."""
+    lines = [f"{answer['experiment']}: {answer['study']}"]
+    for row in answer["axes"]:
+        lines.append(f"  {row['axis']}: {row['text'] or 'not stored'}")
+        lines += [f"    missing: {', '.join(row['missing'])}"] if row["missing"] else []
+    return lines
+
+
 def interval(found: Mapping) -> str:
     """A value with its interval, or that there is none."""
     if found["value"] is None:

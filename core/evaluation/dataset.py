@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,12 @@ from core.evaluation import passband
 from core.settings import EPOC_14, NET_RATES
 from core.types import CHANNEL_TYPES, Grade, Pipeline, Recording, Signal, Study, Trial
 
+if TYPE_CHECKING:
+    from core.pipeline import Prepared
+
 Progress = Callable[[float, str], None]
+# (what the chain made of a trial, its recording, the trial) -> the same, changed
+Change = Callable[["Prepared", Recording, Trial], "Prepared"]
 # counts up when what is written under a cache's name changes
 LAYOUT = 1
 MANIFEST = "dataset.json"
@@ -170,6 +175,7 @@ def prepare(
     *,
     signals: bool = False,
     scores: Mapping[str, Mapping[str, float]] | None = None,
+    change: Change | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
@@ -188,6 +194,8 @@ def prepare(
     scores
         Value of each subject by group, such as ``ei``, as columns ``group_<name>`` of the kind ``group``: only what
         is named here ever becomes one, and groups of a study by themselves never do.
+    change
+        What is done to each trial once it is prepared, for surrogates; such a dataset is not kept.
     cache
         Folder to keep the dataset in; None makes it in memory, for a while.
 
@@ -201,8 +209,8 @@ def prepare(
     if missing or not types:
         what = f"the study has no {', '.join(missing) or 'such'} signals"
         raise Refused("E-INPUTS", what, study.name, f"It has {'+'.join(offered) or 'none'}.")
-    plan = _Plan(study, pipeline, ordered(types), signals, scores)
-    if cache is None:
+    plan = _Plan(study, pipeline, ordered(types), signals, scores, change)
+    if cache is None or change is not None:
         with tempfile.TemporaryDirectory(prefix="affectline-dataset-") as temporary:
             plan.write(Path(temporary), progress)
             found = open(Path(temporary))
@@ -257,9 +265,10 @@ class _Plan:
         types: tuple[str, ...],
         signals: bool,
         scores: Mapping[str, Mapping[str, float]] | None = None,
+        change: Change | None = None,
     ):
         self.study, self.pipeline, self.types, self.signals = study, pipeline, types, signals
-        self.scores = scores or {}
+        self.scores, self.change = scores or {}, change
         from core import features
 
         ready = ready_columns(study)
@@ -366,6 +375,8 @@ class _Plan:
             prepared = chain.features_of(recording, self.pipeline, self.recorded)
         except NoBaseline:
             return None
+        if self.change is not None:
+            prepared = self.change(prepared, recording, trial)
         keep = prepared.usable(self.recorded) & ~chain.in_baseline(recording, prepared.windows)
         if prepared.quality.grade(self.recorded) is Grade.POOR or not keep.any():
             return None

@@ -121,15 +121,16 @@ def leak_audit(
         )
         found.append(_features_without_labels(store, prepared, dataset))
         return {
-            **_key(spec), "fusion": fusion, "premium": audit.plain(premium), "scores": scores,
+            **key_of(spec), "fusion": fusion, "premium": audit.plain(premium), "scores": scores,
             "checks": [c.model_dump() for c in found], "experiments": made,
         }  # fmt: skip
 
     config = {**prepared.config, "fusion": fusion, "audit": AUDIT_VERSION, "draws": audit.DRAWS}
-    return once(store, "leak_audit", _key(spec), config, make, now)
+    return once(store, "leak_audit", key_of(spec), config, make, now)
 
 
-def _key(spec: Spec) -> dict[str, Any]:
+def key_of(spec: Spec) -> dict[str, Any]:
+    """What a stored result is named by."""
     return {name: getattr(spec, name) for name in ("study", "target", "inputs", "model", "seed")}
 
 

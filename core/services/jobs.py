@@ -21,7 +21,7 @@ from core.types import InputFile, Reading
 
 KINDS = (
     "analyse", "recompute", "demo", "train", "simulate", "plan", "import", "export", "evaluate", "ablate", "demo_run",
-    "leak_audit", "explain",
+    "leak_audit", "validity", "explain",
 )  # fmt: skip
 STATES = ("queued", "running", "done", "failed", "cancelled")
 
@@ -380,6 +380,15 @@ def _explain(store: Store, params: Mapping, report: Callable[[float, str], None]
     return dict(params)
 
 
+def _validity(store: Store, params: Mapping, report: Callable[[float, str], None]) -> dict:
+    from core.services import validity
+
+    given = dict(params)
+    check = given.pop("check")
+    validity.CHECKS[check](store, now=datetime.now(UTC), progress=report, **given)
+    return {"check": check, "study": given["study"]}
+
+
 WORK: dict[str, Callable[[Store, Mapping, Callable[[float, str], None]], dict[str, Any]]] = {
     "analyse": _analyse,
     "recompute": _recompute,
@@ -392,6 +401,7 @@ WORK: dict[str, Callable[[Store, Mapping, Callable[[float, str], None]], dict[st
     "evaluate": _evaluate,
     "ablate": _ablate,
     "leak_audit": _leak_audit,
+    "validity": _validity,
     "demo_run": _demo_run,
     "explain": _explain,
 }

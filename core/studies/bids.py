@@ -660,3 +660,34 @@ def _scale(said: Any, values: pd.Series) -> tuple[tuple[float, float, float], st
             return (lowest, highest, cut), side if side in (">", ">=", "<", "<=") else ">"
     seen = {v for v in map(listing.number, values) if v == v}
     return ((0.0, 1.0, 0.5), ">") if seen and seen <= {0.0, 1.0} else None
+
+
+# ------------------------------------------------------------------------------------------------ ratings alone
+def ratings(root: Path) -> tuple[pd.DataFrame, dict[str, tuple[float, float, float]]]:
+    """The ratings in the beh tables of DENS or EmoEEG-MC, whether or not the signals were downloaded.
+
+    Returns
+    -------
+    DataFrame
+        A row a trial: ``subject``, ``stimulus`` and each target, NaN where it was not rated.
+    dict
+        (lowest, highest, cut) of each target.
+    """
+    scales: dict[str, tuple[float, float, float]] = {}
+    rows: list[dict[str, Any]] = []
+    for path in sorted(root.glob("sub-*/**/beh/*_beh.tsv")):
+        table = listing.read(path, "\t")
+        dens = "stimuliName" in table
+        own = _DENS if dens else dict.fromkeys(_EMO, _EMO_SCALE)
+        names = dict.fromkeys(_DENS) if dens else {f"score_{i + 1}": name for i, name in enumerate(_EMO)}
+        if not set(names) <= set(table.columns):
+            continue
+        scales |= own
+        for row in table.rename(columns={k: v for k, v in names.items() if v}).to_dict("records"):
+            labels = _labels(row, own)
+            if not isinstance(labels, str):
+                who, what = path.name.split("_")[0], row["stimuliName" if dens else "video_name"]
+                rows.append({"subject": who, "stimulus": Path(what).stem, **labels})
+    if not rows:
+        raise Refused("E-NO-RATING", "no table of ratings was found in it.", root.name, "Name a BIDS folder with beh/.")
+    return pd.DataFrame(rows).reindex(columns=["subject", "stimulus", *scales]), scales

@@ -59,6 +59,6 @@ def test_a_leak_audit_is_a_job(store):
     params = {"study": "small", "target": "valence", "model": "logistic", "inputs": "eeg"}
     job = jobs.submit(store, "leak_audit", params, now=NOW)
     assert jobs.claim(store, "w", now=NOW).id == job.id
-    jobs.execute(str(store.url), job.id)
+    jobs.execute(store.url, job.id)
     done = jobs.get(store, job.id)
     assert done.state == "done" and set(done.result) == {"premium", "experiments"}

@@ -1,0 +1,40 @@
+"""The verbs of believing: leak audit and validity, on a study small enough to wait for."""
+
+import pytest
+
+from tests.cli.conftest import answer
+from tests.serving import affectline
+
+PIPE = ("--study", "tiny", "--target", "valence", "--model", "logistic", "--inputs", "ecg")
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    place = tmp_path_factory.mktemp("audits") / "data"
+    made = ("--subjects", "3", "--trials", "8", "--trial-s", "6", "--effect", "2", "--inputs", "ecg")
+    answer(affectline(place, "study", "simulate", "--name", "tiny", *made, "--json"))
+    return place
+
+
+def test_a_leak_audit_has_the_keys_of_the_contract_and_can_be_read(data_dir):
+    found = answer(affectline(data_dir, "leak-audit", *PIPE, "--json"))
+    assert set(found["premium"]) == {"value", "low", "high"}
+    assert set(found["scores"]) == {"random_window", "trial", "subject_kfold", "loso", "nested_loso"}
+    assert {frozenset(c) for c in found["checks"]} == {frozenset(("name", "outcome", "evidence"))}
+    assert {c["outcome"] for c in found["checks"]} <= {"pass", "not_checkable"}
+    said = affectline(data_dir, "leak-audit", *PIPE).stdout
+    assert "leak premium" in said and "pass: scaler before split" in said
+
+
+def test_validity_answers_in_json_and_in_words(data_dir, shared_data):
+    dens = str(shared_data / "bids" / "ds003751")
+    found = answer(affectline(data_dir, "validity", "labels", "--bids", dens, "--json"))
+    assert found["sweeps"][0]["n_ratings"] == 367
+    assert "Krippendorff" in affectline(data_dir, "validity", "labels", "--bids", dens).stdout
+    assert answer(affectline(data_dir, "validity", "labels", "--json"), 2)["code"] == "E-USAGE"
+    found = answer(affectline(data_dir, "validity", "control", *PIPE, "--json"))
+    assert [row["size"] for row in found["sizes"]] == sorted(row["size"] for row in found["sizes"])
+    assert "stimulus premium" in affectline(data_dir, "validity", "stimulus", *PIPE).stdout
+    experiment = answer(affectline(data_dir, "evaluate", *PIPE, "--json"))["experiment"]
+    said = affectline(data_dir, "validity", "checklist", experiment).stdout
+    assert "code and data: Affectline" in said
