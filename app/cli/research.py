@@ -201,6 +201,7 @@ def evaluate(
     split: Annotated[str, typer.Option(help="Who is left out; trial and random_window are leaky.")] = "loso",
     seed: Annotated[int, typer.Option(min=0)] = 0,
     task: Annotated[str, typer.Option(help="binary, quadrant, nine or continuous.")] = "binary",
+    score: Annotated[list[str] | None, typer.Option(help="A score of subjects, such as ei, as an input too.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run one experiment, fold by fold; one that was stopped goes on where it was."""
@@ -208,8 +209,8 @@ def evaluate(
         from core.services import experiments
 
         answer = experiments.evaluate(
-            store(), study, target, model, inputs, fusion=fusion, split=split, seed=seed, options={"task": task},
-            now=now(), progress=report,
+            store(), study, target, model, inputs, fusion=fusion, split=split, seed=seed,
+            options={"task": task, "groups": score or []}, now=now(), progress=report,
         )  # fmt: skip
     show(answer, as_json, experiment_lines)
 
