@@ -9,8 +9,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.ui import nav, wording
+from core import simulate
 from core.services import exports, insights, jobs, patients, sessions
 from core.settings import SAMPLES
+from core.types import InputFile
 from tests.pages.conftest import IMPORTED, NOW, RECORDED, WRIST, course_csv, open_page, texts
 
 SCRIPTS = sorted(entry.script.removesuffix(".py") for entry in nav.PAGES.values())
@@ -84,11 +86,15 @@ def test_an_unknown_patient_never_shows_another(filled):
         assert other not in text
 
 
-def test_what_is_not_computed_is_said_in_words(filled):
-    session = sessions.history(filled, WRIST)[-1].session
-    text = check(open_page("session", session=session, tab="Overview"))
-    assert "not computed" in text
-    assert wording.REASONS["missing_channel"] in text
+def test_what_is_not_computed_is_said_in_words(filled, tmp_path):
+    simulate.write_edf(simulate.recording(seed=1, duration_s=12), tmp_path / "short.edf")
+    file = InputFile("short.edf", str(tmp_path / "short.edf"))
+    told = sessions.analyse(filled, [file], RECORDED, now=NOW, model="wearable-stress")
+    row = sessions.history(filled, RECORDED)[-1]
+    text = check(open_page("session", session=told["session"], tab="Overview"))
+    reasons = {m.reason for m in row.measures.values() if m.reason}
+    assert {"too_short", "missing_channel"} <= reasons
+    assert "not computed" in text and all(wording.REASONS[reason] in text for reason in reasons)
 
 
 def test_the_demonstration_model_is_named_with_its_figure_wherever_its_numbers_stand(filled):

@@ -10,6 +10,7 @@ LEARN = {"patience": None, "dropout": 0.0, "batch": 16}
 FCN = {**LEARN, "epochs": 25, "filters": (16, 32, 16), "lr": 1e-2}
 OPTIONS = {
     "logistic": {"strength": 100.0},
+    "additive": {"strength": 100.0},
     "forest": {"trees": 60, "leaf": 1, "share": None},
     "xgboost": {"patience": None, "depth": 6, "lr": 0.3},
     "mlp": {**LEARN, "epochs": 40, "lr": 1e-2},

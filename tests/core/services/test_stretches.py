@@ -51,11 +51,12 @@ def test_a_file_of_forty_trials_has_forty_rows_with_a_number_or_a_reason(store, 
     rng = np.random.default_rng(3)
     data = 20 * rng.standard_normal((40, 40, 11 * 128)).cumsum(axis=2) / 20
     (tmp_path / "s01.dat").write_bytes(vendors.deap(data=data))
-    told = sessions.analyse(store, [InputFile("s01.dat", str(tmp_path / "s01.dat"))], "P-0002", now=NOW)
+    file = InputFile("s01.dat", str(tmp_path / "s01.dat"))
+    told = sessions.analyse(store, [file], "P-0002", now=NOW, model="demo-eeg-ecg")
     found = sessions.stretches(store, told["session"])
     assert [s.label for s in found] == [f"trial {i}" for i in range(1, 41)]
     # of 8 s from second 3 of each 12 s: windows at 4 and 6 s
     assert {s.n_windows for s in found} == {2}
-    # the shipped model needs an ECG, which DEAP has not
+    # this model needs an ECG, which DEAP has not
     assert {v for s in found for v in s.means.values()} == {Reason.MISSING_CHANNEL}
     assert all(set(s.means) == {"valence", "arousal", "dominance"} for s in found)
