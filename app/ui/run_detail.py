@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.ui import components, formats, nav, research, state, why, wording
+from app.ui import components, formats, job_panel, nav, research, state, why, wording
 from app.ui.charts import research as charts
 from core.errors import AffectlineError, NotFound
 from core.services import experiments, exports, results, studies
@@ -91,7 +91,7 @@ def unfinished(store, found: Experiment) -> None:
         params = research.evaluate_params(
             line.study, line.target, line.model, line.inputs, fusion=line.fusion, split=line.split, seed=line.seed
         ) | {"options": options}
-        research.submit(store, "evaluate", params, research.run_label(params))
+        job_panel.submit(store, "evaluate", params, research.run_label(params))
     if found.folds:
         folds(store, found, "trial")
 
