@@ -49,6 +49,7 @@ PAGES = {
         Entry("Clinic", "insights.py", "Insights", "insights", "What should I look at, and what did I decide?"),
         Entry("Research", "experiments.py", "Experiments", "experiments", "Which result can I believe?"),
         Entry("Research", "ablation.py", "Ablation", "ablation", "What does each signal add?"),
+        Entry("Research", "leak_audit.py", "Leak audit", "leak-audit", "Could this number be too good?"),
         Entry(
             "Research",
             "ei_groups.py",

@@ -22,9 +22,9 @@ def under_way(store) -> list[Job]:
     return [j for j in jobs.recent(store) if j.state in jobs.LIVE and j.kind in RUN_KINDS]
 
 
-def back(*params: str) -> None:
+def back(*params: str, label: str = "All experiments") -> None:
     """The way to the list."""
-    if st.button("All experiments", key="back"):
+    if st.button(label, key="back"):
         for name in params:
             state.set_param(name, None)
         st.rerun()
@@ -70,27 +70,31 @@ def start_form(store) -> None:
         else:
             target = st.selectbox("Target", study["targets"], format_func=formats.name, key="start_target")
     with third:
-        types = results.usable(store, study["name"], model)
-        chosen = st.multiselect(
-            "Signals", types, default=types, format_func=lambda t: wording.CHANNEL_TYPES.get(t, t),
-            key=f"start_signals-{study['name']}-{model}", placeholder="none that this model can use",
-        )  # fmt: skip
-        fusion = st.selectbox(
-            "Fusion", list(wording.FUSIONS), format_func=wording.FUSIONS.__getitem__, key="start_fusion",
-            help=wording.FUSIONS_MEAN, disabled=len(chosen) < 2,
-        )  # fmt: skip
+        inputs, fusion = signals(store, study["name"], model)
     with fourth:
         split = st.selectbox("Split", list(wording.SPLITS), format_func=wording.SPLITS.__getitem__, key="start_split")
         seed = st.number_input("Seed", min_value=0, max_value=2**31 - 1, value=0, step=1, key="start_seed")
     if split in results.LEAKY:
         st.warning(wording.LEAKY)
-    inputs = "+".join(t for t in types if t in chosen)
     if st.button("Start the run", type="primary", key="start_run", disabled=not (inputs and target)):
         params = evaluate_params(
-            study["name"], str(target), model, inputs, fusion=fusion if len(chosen) > 1 else "early", split=split,
-            seed=int(seed), task=task,
+            study["name"], str(target), model, inputs, fusion=fusion, split=split, seed=int(seed), task=task,
         )  # fmt: skip
         job_panel.submit(store, "evaluate", params, run_label(params))
+
+
+def signals(store, study: str, model: str) -> tuple[str, str]:
+    """Channel types joined by +, and their fusion; early where there is nothing to fuse."""
+    types = results.usable(store, study, model)
+    chosen = st.multiselect(
+        "Signals", types, default=types, format_func=lambda t: wording.CHANNEL_TYPES.get(t, t),
+        key=f"start_signals-{study}-{model}", placeholder="none that this model can use",
+    )  # fmt: skip
+    fusion = st.selectbox(
+        "Fusion", list(wording.FUSIONS), format_func=wording.FUSIONS.__getitem__, key="start_fusion",
+        help=wording.FUSIONS_MEAN, disabled=len(chosen) < 2,
+    )  # fmt: skip
+    return "+".join(t for t in types if t in chosen), fusion if len(chosen) > 1 else "early"
 
 
 def demo_run(store) -> None:

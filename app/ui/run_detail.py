@@ -37,7 +37,7 @@ def show(store, name: str) -> None:
     st.markdown(f"#### {line.id} · {research.model_title(line.model)} on {research.inputs_title(line.inputs)}")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(wording.EXPERIMENT_STATES.get(line.state, line.state), color="gray")
-        st.badge(research.badge(line, results.audited(store)), color="orange" if line.leaky else "gray")
+        nav.link("leak-audit", research.badge(line, results.audited(store)), {state.RUN: line.id}, help="Leak audit")
         st.caption(
             formats.in_label(
                 f"{formats.name(line.target)} · {wording.TASKS.get(line.task, line.task)} · study {line.study} · "
@@ -141,6 +141,8 @@ def verdict(store, found: Experiment, at: Mapping[str, Any]) -> None:
     if not found.line.leaky:
         audit, words = wording.yardstick(found.line.split, found.line.target, value, simulated(store, found.line.study))
         (st.warning if audit else st.caption)(words)
+        if audit:
+            nav.link("leak-audit", "Leak audit of this run", {state.RUN: found.line.id})
 
 
 def simulated(store, study: str) -> bool:

@@ -216,6 +216,18 @@ YARDSTICK = (
     "0.85-0.93 for stress in the laboratory. Above 0.65 for valence, arousal or dominance of a new person: run the "
     "leak audit. Above 0.80: take it for a fault until it is shown to be none."
 )
+OUTCOMES: Mapping[str, str] = {"fail": "✕ fail", "not_checkable": "○ not checkable", "pass": "■ pass"}
+SURROGATES: Mapping[str, str] = {
+    "original": "As recorded",
+    "time_shuffled": "Samples in random order",
+    "time_reversed": "Played backwards",
+    "phase_randomised": "Phases drawn anew",
+}
+ALIGNMENTS: Mapping[str, str] = {
+    "none": "None",
+    "z_score": "Each subject in its own mean and SD",
+    "coral": "Mean and covariance of the other study (CORAL)",
+}
 EXPERIMENT_STATES: Mapping[str, str] = {
     "running": "● not finished",
     "partial": "✕ partial: folds failed",
@@ -252,6 +264,20 @@ def yardstick(split: str, target: str, value: float, simulated: bool) -> tuple[b
     if value > 0.65:
         return True, "Above 0.65 for a new person: run the leak audit."
     return False, "Published honest balanced accuracies for a new person lie at 0.50-0.58."
+
+
+def premium(value: float | None, low: float | None, high: float | None) -> str:
+    """What a leak premium says, and what it does not."""
+    if value is None or low is None or high is None:
+        return "Too few subjects: how much of a leaky score is leak is not known here."
+    if low > 0:
+        return (
+            "Windows at random score higher: this much of such a number comes from windows of one person and trial on "
+            "both sides, not from what is predicted."
+        )
+    if high < 0:
+        return "Windows at random score lower than people left out."
+    return "The interval holds zero: these subjects do not tell the leaky split from the clean one."
 
 
 def against_chance(value: float, low: float, high: float) -> str:

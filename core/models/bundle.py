@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -484,12 +484,15 @@ def by_name(name: str) -> Bundle | None:
     return load(folder) if folder else None
 
 
-def choose(recording: Recording, name: str | None = None) -> Bundle | None:
-    """The bundle to use on a recording: the one named, else the first that fits, real before demonstration.
+def choose(
+    recording: Recording, name: str | None = None, usable: Callable[[Bundle], bool] = lambda bundle: True
+) -> Bundle | None:
+    """The bundle to use on a recording: the one named, else the first usable one that fits, real before demonstration.
 
     None where no bundle, or not the one named, has all its required channels in the recording.
     """
     if name is not None:
         bundle = by_name(name)
         return bundle if bundle is not None and bundle.fits(recording) else None
-    return next((b for b in sorted(available(), key=lambda b: b.card.demonstration) if b.fits(recording)), None)
+    ordered = sorted(available(), key=lambda b: b.card.demonstration)
+    return next((b for b in ordered if usable(b) and b.fits(recording)), None)

@@ -389,6 +389,12 @@ def _validity(store: Store, params: Mapping, report: Callable[[float, str], None
     return {"check": check, "study": given["study"]}
 
 
+def _what_would_change(store: Store, params: Mapping, report: Callable[[float, str], None]) -> dict:
+    from core.services import models
+
+    return models.what_would_change(store, **dict(params), progress=report)
+
+
 WORK: dict[str, Callable[[Store, Mapping, Callable[[float, str], None]], dict[str, Any]]] = {
     "analyse": _analyse,
     "recompute": _recompute,
@@ -404,4 +410,5 @@ WORK: dict[str, Callable[[Store, Mapping, Callable[[float, str], None]], dict[st
     "validity": _validity,
     "demo_run": _demo_run,
     "explain": _explain,
+    "what_would_change": _what_would_change,
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.evaluation.splits import LEAKY as LEAKY
 from core.services import audits, experiments, studies
+from core.services.audits import Line as Check
 from core.services.experiments import Line, Prepared
 from core.storage import research as rows
 from core.storage.store import Store
@@ -102,6 +103,27 @@ def audited(store: Store) -> dict[str, Counter[str]]:
         for name in found.result.get("experiments", {}).values():
             out.setdefault(name, Counter(check["outcome"] for check in found.result["checks"]))
     return out
+
+
+# --- whether they can be believed
+
+
+def auditable(
+    store: Store, study: str, target: str, model: str, inputs: str, fusion: str = "early", seed: int = 0
+) -> None:
+    """Refuse a pipeline that the study or the doors do not have, before a check of it is queued."""
+    from core.evaluation.experiment import Spec
+
+    experiments.check(store, Spec(study, target, inputs, model, fusion, seed=seed))
+
+
+def newest_check(store: Store, kind: str, key: Mapping[str, Any], **result: Any) -> Check | None:
+    """The newest stored check of a kind with these of study, target, inputs, model and seed, and this in its result."""
+    for found in audits.results(store, kind):
+        same = all(getattr(found, name) == value for name, value in key.items())
+        if same and all(found.result.get(name) == value for name, value in result.items()):
+            return found
+    return None
 
 
 # --- between experiments
