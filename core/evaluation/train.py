@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from core.errors import NotFound, Refused
-from core.evaluation import calibration, experiment, leak_audit, metrics, sessions, tasks
+from core.evaluation import calibration, drift, experiment, leak_audit, metrics, sessions, tasks
 from core.evaluation.dataset import Dataset, Progress, prepare
 from core.evaluation.experiment import FoldResult, Spec
 from core.models import MODELS
@@ -119,6 +119,7 @@ def train(
             "loso": evaluations,
             "calibration": calibrations,
             "leak_audit": LeakAudit(premium=premiums, scores=scores, checks=checked),
+            "drift": drift.describe(dataset, dataset.types),
             "intended_use": INTENDED[study.simulated],
             "not_for": NOT_FOR,
             "files": {"model.skops": "0" * 64},
@@ -187,7 +188,10 @@ def rounded(card: Card) -> Card:
 
 
 def _rounded(content: dict[str, Any]) -> Card:
-    """The card with its numbers to six decimals: what lies behind them differs between processors."""
+    """The card with its numbers to six decimals: what lies behind them differs between processors.
+
+    Those of ``drift`` are in the units of the features, and have six digits by themselves.
+    """
 
     def plain(value: Any) -> Any:
         if isinstance(value, float):
@@ -198,7 +202,7 @@ def _rounded(content: dict[str, Any]) -> Card:
             return [plain(part) for part in value]
         return plain(value.model_dump()) if isinstance(value, BaseModel) else value
 
-    return Card.model_validate(plain(content))
+    return Card.model_validate({key: v if key == "drift" else plain(v) for key, v in content.items()})
 
 
 def check(study: Study, targets: Sequence[str], model: str, types: tuple[str, ...]) -> None:

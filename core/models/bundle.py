@@ -21,10 +21,11 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from core.models import MODELS, files
+from core.models import MODELS, drift, files
+from core.models.drift import Distribution
 from core.models.files import BundleError
 from core.settings import EEG_LEAST_RATE, MODELS_SHIPPED, settings
-from core.types import ModelInfo, Pipeline, Recording
+from core.types import ModelInfo, Notice, Pipeline, Recording
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -164,6 +165,7 @@ class Card(_Strict):
     """Everything a bundle must say of itself (design 3). Its numbers are written by the evaluation.
 
     ``controls``: what a score is worth where something else than the target could have made it, such as the clock.
+    ``drift``: the training features, that an incoming recording is held against; older cards have none.
     """
 
     name: str = Field(pattern=f"^{NAME.pattern}$")
@@ -183,6 +185,7 @@ class Card(_Strict):
     calibration: dict[str, Calibration]
     leak_audit: LeakAudit
     controls: dict[str, Any] | None = None
+    drift: Distribution | None = None
     intended_use: str = Field(min_length=1)
     not_for: str = Field(min_length=1)
     files: dict[str, str] = Field(min_length=1)
@@ -265,6 +268,11 @@ class Bundle:
     def estimators(self) -> Mapping[str, Any]:
         """The fitted estimator of each target, read once; BundleError where a file changed."""
         return _weights(self.path, tuple(self.card.files.items()), self.targets, self.takes)
+
+    def unlike(self, features: pd.DataFrame) -> Notice | None:
+        """A warning where the windows of a recording lie far from those that were trained on; None without a word."""
+        known = self.card.drift
+        return drift.notice(drift.compare(known, features), self.name) if known else None
 
     def predict(self, features: pd.DataFrame | Mapping[str, np.ndarray], pipeline_hash: str) -> np.ndarray:
         """Calibrated probability of High per window and target.

@@ -158,6 +158,23 @@ def test_training_again_changes_nothing_and_another_seed_makes_a_new_version(sto
     assert models.info(store, "twice").version == "2"
 
 
+def test_a_recording_unlike_training_is_predicted_with_a_warning_in_words(trained):
+    own = bundle.by_name("own")
+    assert set(trained["drift"]["features"]) <= set(own.card.features) and own.card.drift.distance_limit > 0
+    seen = simulate.recording(seed=77, person=0, trial=0, duration_s=30)
+    assert chain.analyse(seen, own).notices == ()
+    beat = np.sin(2 * np.pi * 3.0 * np.arange(len(seen.of_type("eeg")[0].data)) / 128.0)
+    odd = replace(
+        seen, signals=tuple(replace(s, data=40 * beat + 0.1 * s.data) if s.type == "eeg" else s for s in seen.signals)
+    )
+    found = chain.analyse(odd, own)
+    (said,) = found.notices
+    assert said.code == "W-DRIFT" and "unlike what own was trained on" in said.text and " SD)" in said.text
+    assert found.status == "ok" and found.measure("arousal").value is not None
+    older = replace(own, card=own.card.model_copy(update={"drift": None}))
+    assert chain.analyse(odd, older).notices == ()
+
+
 def test_a_card_is_written_from_the_stored_folds_and_the_stored_leak_audit(store, trained, monkeypatch):
     [line] = [e for e in experiments.all_experiments(store) if e.target == "valence" and e.inputs == "eeg+ecg"]
     told = experiments.as_json(store, line.id)
