@@ -224,7 +224,7 @@ SURROGATES: Mapping[str, str] = {
     "phase_randomised": "Phases drawn anew",
 }
 ALIGNMENTS: Mapping[str, str] = {
-    "none": "None",
+    "none": "As they are",
     "z_score": "Each subject in its own mean and SD",
     "coral": "Mean and covariance of the other study (CORAL)",
 }
