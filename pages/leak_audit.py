@@ -21,6 +21,7 @@ from core.services.jobs import Job
 CHOICE = (
     state.AUDIT, state.RUN, state.STUDY, state.TARGET, state.MODEL, state.INPUTS, state.FUSION, state.SEED, state.TAB,
 )  # fmt: skip
+ORDER = ("random_window", "trial", "subject_kfold", "loso", "nested_loso")
 PROBES, NULL = ("subject probe", "stimulus probe"), ("label permutation",)
 MEANINGS = {
     "premium": "balanced accuracy of windows under random windows less under nested LOSO, 95 % bootstrap over subjects",
@@ -235,11 +236,12 @@ def splits(store, result: Mapping[str, Any]) -> None:
     runs = {x.id: (x.summary or {}).get("window", {}) for x in experiments.all_experiments(store)}
     made = result["experiments"]
     rows: list[dict[str, Any]] = []
-    for split, value in result["scores"].items():
+    for split in sorted(result["scores"], key=ORDER.index):
         own = runs.get(made.get(split, ""), {}).get("balanced_accuracy", {})
         rows.append(
             {
-                "name": wording.SPLITS.get(split, split).partition(":")[0].removesuffix(" (leaky)"), "value": value,
+                "name": wording.SPLITS.get(split, split).partition(":")[0].removesuffix(" (leaky)"),
+                "value": result["scores"][split],
                 "low": own.get("low"), "high": own.get("high"), "leaky": split in results.LEAKY,
                 "run": made.get(split, "not stored"),
             }

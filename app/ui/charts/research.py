@@ -269,7 +269,7 @@ def splits(rows: Sequence[Mapping[str, Any]], chance: Mapping[str, float] | None
     ends = np.array([[row["low"], row["high"]] for row in rows], dtype=float)
     figure = go.Figure(
         go.Scatter(
-            x=names, y=value, mode="markers+text", cliponaxis=False, textposition="middle right",
+            x=names, y=value, mode="markers+text", cliponaxis=False, textposition="top right",
             text=[f"  {v:.2f}" for v in value], textfont={"size": 13},
             error_y={"type": "data", "symmetric": False, "array": np.nan_to_num(ends[:, 1] - value),
                      "arrayminus": np.nan_to_num(value - ends[:, 0]), "color": BEST, "thickness": 1.8, "width": 6},
