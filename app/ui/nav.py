@@ -57,6 +57,7 @@ PAGES = {
             "ei-groups",
             "Does emotional intelligence change what can be read?",
         ),
+        Entry("Research", "models.py", "Models", "models", "What is this model, and may it be used here?"),
         Entry("Data", "import_export.py", "Import and export", "import-export", "How do data get in and out?"),
         Entry("System", "jobs.py", "Jobs", "jobs", "What is being worked on, and what has failed?"),
         Entry("System", "help.py", "Help", "help", "What do the keys, words and numbers mean?"),

@@ -24,10 +24,11 @@ def what_would_change(store: Store, name: str, *, newest: int = NEWEST, progress
     Returns
     -------
     dict
-        model, version, n_sessions, n_changed (targets whose label differs), rows and left_out {session, why}. A row
-        is a session and target: session, started_at, target, with_it and without_it (value, low, high, label; or
-        not_computed), other (name of the model without it, "" for none), by_default (whether it would be chosen
-        without being named, once approved), changed.
+        model, version, n_sessions that were compared, n_unfit (without the signals it needs, so nothing changes),
+        n_changed (targets whose label differs), rows and left_out {session, why}. A row is a session and target:
+        session, started_at, target, with_it and without_it (value, low, high, label; or not_computed), other (name of
+        the model without it, "" for none), by_default (whether it would be chosen without being named, once
+        approved), changed.
     """
     bundle, allowed = approval.find(name), approval.approved(store)
     with store.read() as tx:
@@ -35,6 +36,7 @@ def what_would_change(store: Store, name: str, *, newest: int = NEWEST, progress
         files = {session.id: rows.files(tx, session.id) for _, session in found}
     table: list[dict[str, Any]] = []
     left_out: list[dict[str, str]] = []
+    unfit = 0
     for i, (patient, session) in enumerate(found):
         named = label(patient, session.number)
         if progress is not None:
@@ -45,14 +47,17 @@ def what_would_change(store: Store, name: str, *, newest: int = NEWEST, progress
         except AffectlineError as error:
             left_out.append({"session": named, "why": error.text})
             continue
+        if not bundle.fits(recording):
+            unfit += 1
+            continue
         other = bundles.choose(recording, None, lambda b: b.name != name and allowed(b))
         first = bundles.choose(recording, None, lambda b: b.name == name or allowed(b))
-        mine = bundle if bundle.fits(recording) else None
-        table += _compared(named, session, _said(recording, mine, reading), _said(recording, other, reading), {
+        table += _compared(named, session, _said(recording, bundle, reading), _said(recording, other, reading), {
             "other": other.name if other else "", "by_default": first is not None and first.name == name,
         })  # fmt: skip
     return {
-        "model": name, "version": bundle.version, "n_sessions": len(found) - len(left_out),
+        "model": name, "version": bundle.version, "n_sessions": len(found) - len(left_out) - unfit,
+        "n_unfit": unfit,
         "n_changed": sum(row["changed"] for row in table), "rows": table, "left_out": left_out,
     }  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -24,9 +24,11 @@ from core.types import ModelInfo
 if TYPE_CHECKING:
     from core.evaluation.dataset import Dataset
     from core.evaluation.experiment import FoldResult, Spec
+    from core.services.exports import Export
 
 __all__ = [
-    "approve", "available", "card", "controls", "history", "info", "retire", "train", "what_would_change",
+    "approve", "available", "card", "card_export", "controls", "decisions", "history", "info", "limits", "reporting",
+    "retire", "train", "what_would_change",
 ]  # fmt: skip
 
 
@@ -216,6 +218,62 @@ def _publishable(made: Card) -> None:
                 "E-PUBLISH", f"{target} has not {' and '.join(what)}, so it is not published", made.name,
                 "Run evaluate and leak-audit on a study that has labels on both sides in several subjects.",
             )  # fmt: skip
+
+
+def decisions(store: Store, name: str) -> list[dict[str, str]]:
+    """Who approved or retired which version of a model, when and why, newest first: version, state, why, who, at."""
+    return [
+        {"version": d.version, "state": d.state, "why": d.why, "who": d.who, "at": d.at.isoformat()}
+        for d in reversed(history(store, name))
+    ]
+
+
+def card_export(store: Store, name: str, now: datetime) -> Export:
+    """A card as JSON with its state, every decision and the reporting checklist, by the export service."""
+    from core.services import exports
+    from core.services.export_columns import CARD
+
+    bundle = find(name)
+    more = {"decisions": decisions(store, name), "reporting": reporting(store, name)}
+    value = {**card(store, name), "state": approval.state(bundle, history(store, name)), **more}
+    return exports.export_json(store, "model-card", value, name, n=len(bundle.targets), now=now, meanings=CARD)
+
+
+def reporting(store: Store, name: str) -> dict[str, list[dict]]:
+    """The reporting checklist of a model's targets, from the experiments that its card was written from.
+
+    Only those that are stored here, on the same data; a shipped model has none.
+    """
+    from core.services import validity
+
+    told = find(name).card
+    key = (told.training.study, "+".join(told.signals.required), told.training.model, told.training.seed)
+    found: dict[str, list[dict]] = {}
+    for line in experiments.all_experiments(store):
+        same = (line.study, line.inputs, line.model, line.seed) == key and line.data_hash == told.training.sha256[:16]
+        plain = (line.split, line.fusion, line.task, line.state) == ("loso", "early", "binary", "done")
+        if same and plain and line.target in told.targets:
+            found.setdefault(line.target, validity.checklist(store, line.id)["axes"])
+    return found
+
+
+def limits(card: Mapping[str, Any]) -> dict[str, str]:
+    """What the controls of a card say of its limits, in words by control."""
+    told = card.get("controls") or {}
+    said = {}
+    if "calm_only" in told:
+        calm = told["calm_only"]
+        said["calm_only"] = (
+            f"Of a session without any stressor {calm['flagged']:.0%} of windows are flagged (median person "
+            f"{calm['median']:.0%}, worst quarter {calm['worst_quarter']:.0%})."
+        )
+    if "restarted" in told:
+        begun, whole = (told["restarted"][k]["value"] for k in ("roc_auc", "same_windows_from_the_start"))
+        said["restarted"] = f"A recording begun later, at a rest, loses: AUC {begun:.2f} in place of {whole:.2f}."
+    if "cross_stressor" in told:
+        each = ", ".join(f"{name.replace('_', ' ')} {v['value']:.2f}" for name, v in told["cross_stressor"].items())
+        said["cross_stressor"] = f"On a stressor that it did not learn: AUC {each}."
+    return said
 
 
 def _version(made: Card) -> str:
