@@ -28,7 +28,7 @@ def intended(card: Card) -> None:
 
 
 def scores(card: Card) -> None:
-    """Each target beside chance and the models that know nothing."""
+    """Each target beside chance and the models that know nothing, and beside a clock where that was asked."""
     st.markdown("##### How well on people it has not seen?")
     rows = [
         {"Target": formats.name(target), "Model": title,
@@ -44,6 +44,15 @@ def scores(card: Card) -> None:
     ]  # fmt: skip
     components.table(pd.DataFrame(rows), kind="model-scores", subject=card["name"], key="model-scores")
     st.caption(f"One subject left out at a time, by trial. {wording.OVER_SUBJECTS}")
+    told = card.get("controls") or {}
+    if told.get("meaning"):
+        st.warning(f"What it tells: {formats.in_label(told['meaning'], 200)}.")
+    own, clock = (told.get(k, {}).get("roc_auc", {}).get("value") for k in ("pure", "clock"))
+    if own is not None and clock is not None and clock >= own:
+        st.warning(
+            f"A clock alone reaches an AUC of {clock:.2f}, this model {own:.2f}: the order of tasks was the same for "
+            "everybody, so a score of left-out people says little by itself."
+        )
 
 
 def data(card: Card) -> None:
@@ -150,14 +159,6 @@ def controls(card: Card) -> None:
     if not told:
         st.info("No controls are on this card: it says nothing of what a clock or movement alone would reach.")
         return
-    if told.get("meaning"):
-        st.warning(f"What it tells: {formats.in_label(told['meaning'], 200)}.")
-    own, clock = (told.get(k, {}).get("roc_auc", {}).get("value") for k in ("pure", "clock"))
-    if own is not None and clock is not None and clock >= own:
-        st.warning(
-            f"A clock alone reaches an AUC of {clock:.2f}, this model {own:.2f}: the order of tasks was the same for "
-            "everybody, so a score of left-out people says little by itself."
-        )
     found = [{"Control": label, "Score": score, "Value": value} for label, score, value in _controls(told)]
     components.table(pd.DataFrame(found), kind="model-controls", subject=card["name"], key="model-controls")
     if told.get("n_settings_compared"):
