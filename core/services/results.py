@@ -175,14 +175,14 @@ def grid(
     lines = {line.id: line for line in experiments.all_experiments(store)}
     if not targets or not sets:
         return {}
-    first = Prepared.of(store, Spec(study, targets[0], sets[0], model, fusion, seed=seed))
+    # the configuration hangs on the inputs, and on no target
+    prepared = [Prepared.of(store, Spec(study, targets[0], inputs, model, fusion, seed=seed)) for inputs in sets]
     out = {}
     with store.read() as tx:
         for target in targets:
-            for inputs in sets:
-                # the configuration holds nothing of the key, so its hash is the same for all
-                key = replace(first, spec=replace(first.spec, target=target, inputs=inputs)).key()
-                found = rows.by_key(tx, key, first.config_hash)
+            for inputs, own in zip(sets, prepared, strict=True):
+                key = replace(own, spec=replace(own.spec, target=target)).key()
+                found = rows.by_key(tx, key, own.config_hash)
                 if found is not None:
                     out[target, inputs] = lines[experiments.name_of(found.id)]
     return out
