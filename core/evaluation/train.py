@@ -75,9 +75,12 @@ def train(
     from threadpoolctl import threadpool_limits
 
     check(study, targets, model, types)
-    pipeline = sessions.pipeline_of(study, types, pipeline)
+    pipeline = sessions.pipeline_of(study, types, pipeline, model)
     said = progress or (lambda share, text: None)
-    dataset = prepare(study, pipeline, types, cache=cache, progress=lambda share, text: said(0.6 * share, text))
+    dataset = prepare(
+        study, pipeline, types, signals=MODELS[model].takes == "signals", cache=cache,
+        progress=lambda share, text: said(0.6 * share, text),
+    )  # fmt: skip
     flat = [t for t in targets if len(set(dataset.high(t)[dataset.rows(t)])) < 2]
     if flat:
         raise Refused("E-LABELS", f"all trials lie on one side of the cut of {', '.join(flat)}", study.name)
