@@ -9,6 +9,8 @@ import zipfile
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.test_accessibility import findings
+
 pytestmark = pytest.mark.browser
 
 
@@ -18,6 +20,7 @@ def test_the_stress_card_is_shown_with_its_clock_and_a_decision_needs_a_reason(p
     page.get_by_role("tab", name="Controls").click()
     expect(page.get_by_text("A clock alone reaches an AUC of 0.96")).to_be_visible()
     expect(page.get_by_text("stressor on or off, not felt stress").first).to_be_visible()
+    assert not findings(page), "accessibility"
     with page.expect_download() as download:
         page.get_by_role("button", name="Export card (JSON)").click()
     with zipfile.ZipFile(download.value.path()) as bag:
