@@ -20,7 +20,19 @@ from core.dsp import beats
 from core.features import causal
 from core.models.bundle import Bundle
 from core.settings import settings
-from core.types import Grade, Measure, Pipeline, Prediction, Quality, Reading, Reason, Recording, Summary, Windows
+from core.types import (
+    Grade,
+    Measure,
+    Notice,
+    Pipeline,
+    Prediction,
+    Quality,
+    Reading,
+    Reason,
+    Recording,
+    Summary,
+    Windows,
+)
 
 # in ``Pipeline.features``: the PPG has the changes from beat to beat beside it (requirements S2-04)
 CHANGES = "changes"
@@ -131,7 +143,8 @@ def analyse(
     elif bundle is not None:
         say(0.7, "Computing windows and features, and what the model says of them")
         try:
-            prediction = _predict(recording, clean, verdict, pipeline, bundle)
+            prediction, unlike = _predict(recording, clean, verdict, pipeline, bundle)
+            notices += unlike
         except preprocess.NoBaseline:
             reason = Reason.NO_BASELINE
         else:
@@ -162,18 +175,24 @@ def analyse(
 
 def _predict(
     recording: Recording, clean: Recording, verdict: Quality, pipeline: Pipeline, bundle: Bundle
-) -> Prediction:
-    """Window probabilities; NaN in windows where a required signal is not usable. The baseline part is not scored."""
+) -> tuple[Prediction, tuple[Notice, ...]]:
+    """Window probabilities; NaN in windows where a required signal is not usable. The baseline part is not scored.
+
+    With a warning where the windows are unlike those that the model was trained on.
+    """
     types = tuple(bundle.required) + tuple(t for t in bundle.optional if t in recording.types)
     prepared = _features(recording, clean, verdict, pipeline, types)
     scored = ~in_baseline(recording, prepared.windows)
     proba = np.full((int(scored.sum()), len(bundle.targets)), np.nan)
     usable = prepared.usable(bundle.required)[scored]
+    unlike = None
     if usable.any():
-        proba[usable] = bundle.predict(prepared.table.loc[scored].loc[usable], pipeline.hash)
-    return Prediction(
-        bundle.name, bundle.version, bundle.targets, prepared.windows.onset_s[scored], pipeline.window_s, proba
-    )
+        table = prepared.table.loc[scored].loc[usable]
+        unlike = bundle.unlike(table)
+        proba[usable] = bundle.predict(table, pipeline.hash)
+    onset_s = prepared.windows.onset_s[scored]
+    found = Prediction(bundle.name, bundle.version, bundle.targets, onset_s, pipeline.window_s, proba)
+    return found, (unlike,) if unlike else ()
 
 
 def in_baseline(recording: Recording, cut: Windows) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.ui import components, formats, nav, research, state, wording
+from app.ui import components, formats, job_panel, nav, research, state, wording
 from app.ui.charts import research as charts
 from core.services import results, studies
 from core.services.experiments import Line
@@ -105,7 +105,7 @@ def cell(store, line: Line | None, told: Mapping | None, params: Mapping[str, An
         words = f"{line.n_failed} of {line.n_folds} folds failed" if line.n_failed else f"{line.n_done} folds stored"
         nav.link("experiments", f"{wording.EXPERIMENT_STATES[line.state]}: {words}", {state.RUN: line.id})
     if st.button("Run" if line is None else "Go on", key=f"run-{target}-{inputs}", width="stretch"):
-        research.submit(store, "evaluate", params, research.run_label(params))
+        job_panel.submit(store, "evaluate", params, research.run_label(params))
 
 
 def covers(job: Job, target: str, inputs: str) -> bool:
@@ -144,7 +144,7 @@ def run_all(store, study: str, model: str, fusion: str, seed: int, sets: Sequenc
 def ablate(store, study: str, target: str, model: str, fusion: str, seed: int, sets: Sequence[str]) -> None:
     """Queue every set of one target as one job."""
     params = {"study": study, "target": target, "model": model, "fusion": fusion, "seed": seed, "inputs": list(sets)}
-    research.submit(store, "ablate", params, f"Ablation of {model}: {target}, {study}")
+    job_panel.submit(store, "ablate", params, f"Ablation of {model}: {target}, {study}")
 
 
 # ------------------------------------------------------------------------------------------------ one target
@@ -230,11 +230,12 @@ def queued(store, job: Job) -> None:
     """A job of this page that ended well."""
     names = (job.result or {}).get("experiments") or [(job.result or {}).get("experiment", "")]
     st.success(formats.in_label(f"Done: {', '.join(map(str, names))}.", 300))
+    job_panel.close()
 
 
 with components.page("ablation"):
     store = state.store()
-    research.follow(store, research.RUN_KINDS, queued)
+    job_panel.follow(store, research.RUN_KINDS, queued, research.KEPT)
     found = [s for s in studies.all_studies(store) if s["targets"]]
     if not found:
         components.empty(

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.ui import components, formats, research, run_compare, run_detail, state, wording
+from app.ui import components, formats, job_panel, research, run_compare, run_detail, state, wording
 from core.services import experiments, results
 from core.services.experiments import Line
 from core.services.jobs import Job
@@ -162,11 +162,12 @@ def finished(store, job: Job) -> None:
         state.set_param(state.JOB, None)
         state.set_param(state.RUN, name)
         st.rerun()
+    job_panel.close()
 
 
 with components.page("experiments"):
     store = state.store()
-    research.follow(store, ("evaluate", "demo_run"), finished)
+    job_panel.follow(store, ("evaluate", "demo_run"), finished, research.KEPT)
     run, several = state.param(state.RUN), state.param(state.RUNS)
     if run:
         run_detail.show(store, run)

@@ -11,6 +11,7 @@ import typer
 from app.cli.kit import AsJson, answering, cli, model_cli, now, present, private_map, progress, show, store, study_cli
 from app.cli.words import (
     ablation_lines,
+    change_lines,
     experiment_lines,
     model_lines,
     nested_lines,
@@ -97,6 +98,43 @@ def model_controls(
 
         answer = models.controls(store(), name, study, transfer=transfer, now=now(), progress=report)
     show(answer, as_json, nested_lines)
+
+
+Why = Annotated[str, typer.Option(help="The reason, kept with who and when.")]
+
+
+@model_cli.command("approve")
+def model_approve(name: str, why: Why, as_json: AsJson = False) -> None:
+    """Let a model be used by default."""
+    with answering(as_json):
+        from core.services import models
+
+        answer = models.approve(store(), name, why, now())
+    show(answer, as_json, pair_lines)
+
+
+@model_cli.command("retire")
+def model_retire(name: str, why: Why, as_json: AsJson = False) -> None:
+    """Take a model out of use; what it said of stored sessions stays."""
+    with answering(as_json):
+        from core.services import models
+
+        answer = models.retire(store(), name, why, now())
+    show(answer, as_json, pair_lines)
+
+
+@model_cli.command("what-would-change")
+def model_what_would_change(
+    name: str,
+    newest: Annotated[int, typer.Option(min=1, help="So many of the newest recorded sessions.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Predict stored sessions with a model and without it; nothing is stored."""
+    with answering(as_json), progress() as report:
+        from core.services import models
+
+        answer = models.what_would_change(store(), name, newest=newest, progress=report)
+    show(answer, as_json, change_lines)
 
 
 @study_cli.command("simulate")

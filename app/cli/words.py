@@ -60,9 +60,24 @@ def model_lines(answer: list[Mapping]) -> list[str]:
         known = "not known" if accuracy is None else f"{accuracy:.2f}"
         lines.append(f"{model['name']} {model['version']}: {', '.join(model['targets'])} from {model['inputs']}")
         lines.append(f"  trained on {model['basis']}; balanced accuracy on unseen subjects {known}")
+        lines.append(f"  {model['state']}: {model['why']}")
         if model["problem"]:
             lines.append(f"  not usable: {model['problem']}")
     return lines
+
+
+def change_lines(answer: Mapping) -> list[str]:
+    """Sessions with a model and without it."""
+    lines = [f"{answer['model']} {answer['version']} on {answer['n_sessions']} sessions: "
+             f"{answer['n_changed']} of {len(answer['rows'])} labels would be others"]  # fmt: skip
+    for row in answer["rows"]:
+        with_it, without = value_words(_index(row["with_it"])), value_words(_index(row["without_it"]))
+        lines.append(f"  {row['session']} {row['target']}: {with_it}; without it ({row['other'] or 'none'}) {without}")
+    return lines + [f"  {row['session']} left out: {row['why']}" for row in answer["left_out"]]
+
+
+def _index(value: Mapping) -> Mapping:
+    return {"p_high": value["value"], **value} if "value" in value else value
 
 
 def value_words(value: Mapping) -> str:

@@ -49,6 +49,7 @@ PAGES = {
         Entry("Clinic", "insights.py", "Insights", "insights", "What should I look at, and what did I decide?"),
         Entry("Research", "experiments.py", "Experiments", "experiments", "Which result can I believe?"),
         Entry("Research", "ablation.py", "Ablation", "ablation", "What does each signal add?"),
+        Entry("Research", "leak_audit.py", "Leak audit", "leak-audit", "Could this number be too good?"),
         Entry(
             "Research",
             "ei_groups.py",
@@ -56,6 +57,7 @@ PAGES = {
             "ei-groups",
             "Does emotional intelligence change what can be read?",
         ),
+        Entry("Research", "models.py", "Models", "models", "What is this model, and may it be used here?"),
         Entry("Data", "import_export.py", "Import and export", "import-export", "How do data get in and out?"),
         Entry("System", "jobs.py", "Jobs", "jobs", "What is being worked on, and what has failed?"),
         Entry("System", "help.py", "Help", "help", "What do the keys, words and numbers mean?"),

@@ -1,4 +1,4 @@
-"""Blocks that the pages of research share: the job of the URL, the form that starts a run, badges and scores."""
+"""Blocks that the pages of research share: the form that starts a run, badges and scores."""
 
 from __future__ import annotations
 
@@ -7,95 +7,24 @@ from typing import Any
 
 import streamlit as st
 
-from app.ui import components, formats, state, wording
-from core.errors import NotFound
+from app.ui import formats, job_panel, state, wording
 from core.services import jobs, results, studies
 from core.services.experiments import Line
 from core.services.jobs import Job
 
-LIVE = ("queued", "running")
 RUN_KINDS = ("evaluate", "ablate", "demo_run")
+KEPT = "Each fold is stored as it ends: going on does not compute it again."
 
 
 # ------------------------------------------------------------------------------------------- jobs
-def submit(store, kind: str, params: Mapping[str, Any], label: str) -> None:
-    """Queue work, or go to the same work that is under way, and show it."""
-    same = (j for j in jobs.recent(store) if j.state in LIVE and j.kind == kind and dict(j.params) == dict(params))
-    job = next(same, None) or jobs.submit(store, kind, params, label=label, now=state.now())
-    state.set_param(state.JOB, job.id)
-    st.rerun()
-
-
 def under_way(store) -> list[Job]:
     """Runs that are queued or at work."""
-    return [j for j in jobs.recent(store) if j.state in LIVE and j.kind in RUN_KINDS]
+    return [j for j in jobs.recent(store) if j.state in jobs.LIVE and j.kind in RUN_KINDS]
 
 
-def follow(store, kinds: Sequence[str], done: Callable[[Any, Job], None]) -> None:
-    """The job of the URL as it goes on, then what ``done`` makes of it; refresh-safe, for all stands in its row."""
-    wanted = state.param(state.JOB)
-    if wanted is None:
-        return
-    try:
-        job = jobs.get(store, wanted)
-    except NotFound:
-        job = None
-    if job is None or job.kind not in kinds:
-        st.error(f"Unknown job {formats.in_label(wanted, 40)}.")
-        state.set_param(state.JOB, None)
-        return
-    live = job.state in LIVE
-
-    @st.fragment(run_every=1.0 if live else None)
-    def shown() -> None:
-        now = jobs.get(store, job.id)
-        if live and now.state not in LIVE:
-            st.rerun()
-        with st.container(border=True, key="research-job"):
-            st.markdown(f"##### {formats.in_label(now.label)}")
-            if now.state in LIVE:
-                _at_work(store, now)
-            elif now.state == "done":
-                done(store, now)
-                _close()
-            else:
-                _ended(store, now)
-
-    shown()
-
-
-def _at_work(store, job: Job) -> None:
-    words = job.message or "Waits for the worker"
-    st.progress(min(max(job.progress, 0.0), 1.0), text=formats.in_label(words, 120))
-    if st.button("Cancel", key="cancel_run"):
-        jobs.cancel(store, job.id, now=state.now())
-        st.rerun()
-    st.caption("Leaving the page is safe: it goes on by itself. Each fold is stored as it ends.")
-
-
-def _ended(store, job: Job) -> None:
-    """A job that failed or was cancelled, and the way on."""
-    if job.error:
-        st.error(formats.in_label(components.problem(job.error), 600))
-    else:
-        st.text("Cancelled.")
-    st.caption("Folds that ended are stored: going on does not compute them again.")
-    with st.container(horizontal=True):
-        if st.button("Go on", type="primary", key="again_run"):
-            jobs.retry(store, job.id, now=state.now())
-            st.rerun()
-        _close()
-
-
-def _close() -> None:
-    if st.button("Close", key="close_run"):
-        state.set_param(state.JOB, None)
-        st.rerun()
-
-
-def back(*params: str) -> None:
+def back(*params: str, label: str = "All experiments") -> None:
     """The way to the list."""
-    if st.button("All experiments", key="back"):
+    if st.button(label, key="back"):
         for name in params:
             state.set_param(name, None)
         st.rerun()
@@ -141,33 +70,37 @@ def start_form(store) -> None:
         else:
             target = st.selectbox("Target", study["targets"], format_func=formats.name, key="start_target")
     with third:
-        types = results.usable(store, study["name"], model)
-        chosen = st.multiselect(
-            "Signals", types, default=types, format_func=lambda t: wording.CHANNEL_TYPES.get(t, t),
-            key=f"start_signals-{study['name']}-{model}", placeholder="none that this model can use",
-        )  # fmt: skip
-        fusion = st.selectbox(
-            "Fusion", list(wording.FUSIONS), format_func=wording.FUSIONS.__getitem__, key="start_fusion",
-            help=wording.FUSIONS_MEAN, disabled=len(chosen) < 2,
-        )  # fmt: skip
+        inputs, fusion = signals(store, study["name"], model)
     with fourth:
         split = st.selectbox("Split", list(wording.SPLITS), format_func=wording.SPLITS.__getitem__, key="start_split")
         seed = st.number_input("Seed", min_value=0, max_value=2**31 - 1, value=0, step=1, key="start_seed")
     if split in results.LEAKY:
         st.warning(wording.LEAKY)
-    inputs = "+".join(t for t in types if t in chosen)
     if st.button("Start the run", type="primary", key="start_run", disabled=not (inputs and target)):
         params = evaluate_params(
-            study["name"], str(target), model, inputs, fusion=fusion if len(chosen) > 1 else "early", split=split,
-            seed=int(seed), task=task,
+            study["name"], str(target), model, inputs, fusion=fusion, split=split, seed=int(seed), task=task,
         )  # fmt: skip
-        submit(store, "evaluate", params, run_label(params))
+        job_panel.submit(store, "evaluate", params, run_label(params))
+
+
+def signals(store, study: str, model: str) -> tuple[str, str]:
+    """Channel types joined by +, and their fusion; early where there is nothing to fuse."""
+    types = results.usable(store, study, model)
+    chosen = st.multiselect(
+        "Signals", types, default=types, format_func=lambda t: wording.CHANNEL_TYPES.get(t, t),
+        key=f"start_signals-{study}-{model}", placeholder="none that this model can use",
+    )  # fmt: skip
+    fusion = st.selectbox(
+        "Fusion", list(wording.FUSIONS), format_func=wording.FUSIONS.__getitem__, key="start_fusion",
+        help=wording.FUSIONS_MEAN, disabled=len(chosen) < 2,
+    )  # fmt: skip
+    return "+".join(t for t in types if t in chosen), fusion if len(chosen) > 1 else "early"
 
 
 def demo_run(store) -> None:
     """One button and one command for a first run."""
     if st.button("Start a demo run", type="primary", key="demo_run"):
-        submit(store, "demo_run", {}, "Demo run: a small simulated study, logistic regression")
+        job_panel.submit(store, "demo_run", {}, "Demo run: a small simulated study, logistic regression")
     st.caption("Or on the command line:")
     st.code("affectline demo-run", language=None)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.ui import components, formats, nav, research, state, why, wording
+from app.ui import components, formats, job_panel, nav, research, state, why, wording
 from app.ui.charts import research as charts
 from core.errors import AffectlineError, NotFound
 from core.services import experiments, exports, results, studies
@@ -37,7 +37,7 @@ def show(store, name: str) -> None:
     st.markdown(f"#### {line.id} · {research.model_title(line.model)} on {research.inputs_title(line.inputs)}")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(wording.EXPERIMENT_STATES.get(line.state, line.state), color="gray")
-        st.badge(research.badge(line, results.audited(store)), color="orange" if line.leaky else "gray")
+        nav.link("leak-audit", research.badge(line, results.audited(store)), {state.RUN: line.id}, help="Leak audit")
         st.caption(
             formats.in_label(
                 f"{formats.name(line.target)} · {wording.TASKS.get(line.task, line.task)} · study {line.study} · "
@@ -91,7 +91,7 @@ def unfinished(store, found: Experiment) -> None:
         params = research.evaluate_params(
             line.study, line.target, line.model, line.inputs, fusion=line.fusion, split=line.split, seed=line.seed
         ) | {"options": options}
-        research.submit(store, "evaluate", params, research.run_label(params))
+        job_panel.submit(store, "evaluate", params, research.run_label(params))
     if found.folds:
         folds(store, found, "trial")
 
@@ -141,6 +141,8 @@ def verdict(store, found: Experiment, at: Mapping[str, Any]) -> None:
     if not found.line.leaky:
         audit, words = wording.yardstick(found.line.split, found.line.target, value, simulated(store, found.line.study))
         (st.warning if audit else st.caption)(words)
+        if audit:
+            nav.link("leak-audit", "Leak audit of this run", {state.RUN: found.line.id})
 
 
 def simulated(store, study: str) -> bool:

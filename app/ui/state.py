@@ -20,6 +20,7 @@ RUN, RUNS, LEVEL = "run", "runs", "level"
 STUDY, TARGET, MODEL, SPLIT, FUSION, SEED, CORRECTION = (
     "study", "target", "model", "split", "fusion", "seed", "correction",
 )  # fmt: skip
+INPUTS, AUDIT, TO = "inputs", "audit", "to"
 GROUP, RULE, CUT, OUTCOME, INPUT = "group", "rule", "cut", "outcome", "input"
 WHY_BY = "by"
 

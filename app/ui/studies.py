@@ -8,43 +8,31 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.ui import components, formats, state, wording
+from app.ui import components, formats, job_panel, state, wording
 from core.errors import AffectlineError, NotFound
 from core.services import export_files, jobs, sessions, studies
 from core.services.jobs import Job
 
-LIVE = ("queued", "running")
 KINDS = ("plan", "import", "export")
 WHERE = {"disk": "On this machine", "upload": "Upload a zip"}
 # rows of a list of what is left out that are shown at once
 MOST = 500
+KEPT = (
+    "A study is stored only when it is whole. What was read so far is kept for a while: going on does not read it "
+    "again."
+)
 
 
 def panel(store) -> None:
     """The job of the URL where there is one, then the studies there are, then the way in."""
-    job = _job(store)
+    job = job_panel.of_url(store, KINDS)
     if job is not None:
-        _follow(store, job)
-        if job.state in LIVE or job.kind == "plan":
+        job_panel.show(store, job, _DONE[job.kind], KEPT if job.kind == "import" else "")
+        if job.state in jobs.LIVE or job.kind == "plan":
             return
     listed(store)
     st.markdown("##### Import a study")
     _form(store)
-
-
-def _job(store) -> Job | None:
-    wanted = state.param(state.JOB)
-    if wanted is None:
-        return None
-    try:
-        job = jobs.get(store, wanted)
-    except NotFound:
-        job = None
-    if job is None or job.kind not in KINDS:
-        st.error(f"Unknown import {formats.in_label(wanted, 40)}.")
-        state.set_param(state.JOB, None)
-        return None
-    return job
 
 
 # ------------------------------------------------------------------------------------------------ what there is
@@ -88,7 +76,7 @@ def _study(store, name: str) -> None:
         _left_out(about["left_out"], key=f"left-out-{name}")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             if st.button("Export as BIDS", key="export_bids", disabled=not about["inputs"]):
-                _submit(store, "export", {"study": name}, f"Export of {name} as BIDS")
+                job_panel.submit(store, "export", {"study": name}, f"Export of {name} as BIDS")
             _groups(store, name)
         if not about["inputs"]:
             st.caption("A study of ready features has no signals, so there is nothing that BIDS could hold.")
@@ -130,7 +118,9 @@ def _form(store) -> None:
         place = _on_disk(store) if source == "disk" else _uploaded(store)
     st.caption("First its tables are read and what would be taken is shown. Nothing is stored before you say so.")
     if st.button("Look into it first", type="primary", disabled=not (name.strip() and place), key="plan"):
-        _submit(store, "plan", {"kind": kind, "name": name.strip(), **(place or {})}, f"First look at {name.strip()}")
+        job_panel.submit(
+            store, "plan", {"kind": kind, "name": name.strip(), **(place or {})}, f"First look at {name.strip()}"
+        )
 
 
 def _on_disk(store) -> dict[str, str] | None:
@@ -170,59 +160,7 @@ def _uploaded(store) -> dict[str, str] | None:
     return None
 
 
-def _submit(store, kind: str, params: Mapping[str, Any], label: str) -> None:
-    job = jobs.submit(store, kind, params, label=label, now=state.now())
-    state.set_param(state.JOB, job.id)
-    st.rerun()
-
-
-# ------------------------------------------------------------------------------------------------ under way
-def _follow(store, job: Job) -> None:
-    """A job as it goes on; refresh-safe, for all of it stands in its row."""
-    live = job.state in LIVE
-
-    @st.fragment(run_every=1.0 if live else None)
-    def shown() -> None:
-        now = jobs.get(store, job.id)
-        if live and now.state not in LIVE:
-            st.rerun()
-        with st.container(border=True, key="study-job"):
-            st.markdown(f"##### {formats.in_label(now.label)}")
-            if now.state in LIVE:
-                words = now.message or "Waits for the worker"
-                st.progress(min(max(now.progress, 0.0), 1.0), text=formats.in_label(words, 120))
-                if st.button("Cancel", key="cancel_study"):
-                    jobs.cancel(store, now.id, now=state.now())
-                    st.rerun()
-                st.caption("Leaving the page is safe: it goes on by itself.")
-            elif now.state == "done":
-                _DONE[now.kind](store, now)
-            else:
-                _ended(store, now)
-
-    shown()
-
-
-def _ended(store, job: Job) -> None:
-    """A job that failed or was cancelled, and the way on."""
-    if job.error:
-        st.error(formats.in_label(components.problem(job.error), 600))
-    if job.kind == "import":
-        st.text("Cancelled." if not job.error else "Nothing was stored.")
-        st.caption("What was read so far is kept for a while: going on does not read it again.")
-    with st.container(horizontal=True):
-        if st.button("Go on" if job.kind == "import" else "Try again", type="primary", key="again_study"):
-            jobs.retry(store, job.id, now=state.now())
-            st.rerun()
-        _close()
-
-
-def _close(label: str = "Close") -> None:
-    if st.button(label, key="close_study"):
-        state.set_param(state.JOB, None)
-        st.rerun()
-
-
+# ------------------------------------------------------------------------------------------------ done
 def _planned(store, job: Job) -> None:
     """What an import would take; columns that name people are settled first."""
     plan = dict(job.result or {})
@@ -244,8 +182,8 @@ def _planned(store, job: Job) -> None:
     st.caption("No signal was read yet. A trial whose signals cannot be read is left out and listed when it is met.")
     with st.container(horizontal=True):
         if st.button("Import", type="primary", key="import_study"):
-            _submit(store, "import", job.params, f"Import of {job.params['name']}")
-        _close("Start over")
+            job_panel.submit(store, "import", job.params, f"Import of {job.params['name']}")
+        job_panel.close("Start over")
 
 
 def _private(store, job: Job, found: Mapping[str, Any]) -> None:
@@ -264,8 +202,8 @@ def _private(store, job: Job, found: Mapping[str, Any]) -> None:
     with st.container(horizontal=True):
         if st.button("Look again", type="primary", disabled=None in said.values(), key="look_again"):
             mapping = {**(job.params.get("mapping") or {}), **said}
-            _submit(store, "plan", {**job.params, "mapping": mapping}, job.label)
-        _close("Start over")
+            job_panel.submit(store, "plan", {**job.params, "mapping": mapping}, job.label)
+        job_panel.close("Start over")
 
 
 def _imported(store, job: Job) -> None:
@@ -273,7 +211,7 @@ def _imported(store, job: Job) -> None:
         about = studies.summary(studies.get(store, str((job.result or {}).get("study"))))
     except NotFound as error:
         components.show_error(error)
-        _close()
+        job_panel.close()
         return
     st.success(
         formats.in_label(
@@ -283,7 +221,7 @@ def _imported(store, job: Job) -> None:
     )  # fmt: skip
     _notes(about["notes"])
     _left_out(about["left_out"], key="left-out-import")
-    _close()
+    job_panel.close()
 
 
 def _exported(store, job: Job) -> None:
@@ -299,7 +237,7 @@ def _exported(store, job: Job) -> None:
             "Download", data=path.read_bytes, file_name=f"{result['name']}.zip", mime="application/zip",
             on_click="ignore", type="primary", key="download-study",
         )  # fmt: skip
-    _close()
+    job_panel.close()
 
 
 _DONE = {"plan": _planned, "import": _imported, "export": _exported}

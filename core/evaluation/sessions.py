@@ -72,14 +72,14 @@ def _joined(signal: Signal, pieces: Sequence[tuple[float, Signal]]) -> Signal:
 
 
 def pipeline_of(study: Study, types: Sequence[str], base: Pipeline, model: str = "") -> Pipeline:
-    """The settings of a study: those of the wrist where its trials are parts of sessions of EDA or pulse alone.
+    """The settings of a study, which name its features: those of the wrist for parts of sessions of EDA or pulse alone.
 
     A net of the LSTM-FCN family on peripheral signals has the windows of its source.
     """
     if model.endswith("lstm_fcn") and set(types) <= set(PERIPHERAL):
         return series(types, base)
     if not set(types) <= set(causal.SETS) or not _continuous(study):
-        return base
+        return replace(base, features=features.set_of(types))
     return wrist(types, base)
 
 

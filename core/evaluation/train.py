@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
 
-from core import features
 from core.errors import NotFound, Refused
-from core.evaluation import calibration, experiment, leak_audit, metrics, sessions, tasks
+from core.evaluation import calibration, drift, experiment, leak_audit, metrics, sessions, tasks
 from core.evaluation.dataset import Dataset, Progress, prepare
 from core.evaluation.experiment import FoldResult, Spec
 from core.models import MODELS
-from core.models.bundle import Calibration, Card, Evaluation, LeakAudit, SubjectScore, pipeline_dict
+from core.models.bundle import (
+    Calibration,
+    Card,
+    Check,
+    Evaluation,
+    Interval,
+    LeakAudit,
+    SubjectScore,
+    pipeline_dict,
+)
 from core.settings import DEMONSTRATION, EPOC_14
 from core.studies import folder
 from core.types import Pipeline, Study
@@ -42,10 +50,22 @@ def train(
     seed: int,
     now: datetime,
     progress: Progress | None = None,
+    evaluated: Callable[[Dataset, Spec], Sequence[FoldResult]] = experiment.run,
+    audited: Callable[[Dataset, Spec], Mapping[str, Any] | None] = lambda dataset, spec: None,
+    cache: Path | None = None,
 ) -> tuple[Card, dict[str, Any]]:
     """Evaluate leave-one-subject-out, audit, and fit the final estimators on all subjects.
 
     The calibrator and threshold of the final model come from the out-of-fold predictions of all subjects.
+
+    Parameters
+    ----------
+    evaluated
+        The folds of leaving one subject out, such as those that are stored; by default they run here.
+    audited
+        The object of ``leak-audit --json`` that is stored; where None, premium and checks are found here.
+    cache
+        As of ``core.evaluation.dataset.prepare``.
 
     Returns
     -------
@@ -55,9 +75,12 @@ def train(
     from threadpoolctl import threadpool_limits
 
     check(study, targets, model, types)
-    pipeline = sessions.pipeline_of(study, types, replace(pipeline, features=features.set_of(types)))
+    pipeline = sessions.pipeline_of(study, types, pipeline, model)
     said = progress or (lambda share, text: None)
-    dataset = prepare(study, pipeline, types, progress=lambda share, text: said(0.6 * share, text))
+    dataset = prepare(
+        study, pipeline, types, signals=MODELS[model].takes == "signals", cache=cache,
+        progress=lambda share, text: said(0.6 * share, text),
+    )  # fmt: skip
     flat = [t for t in targets if len(set(dataset.high(t)[dataset.rows(t)])) < 2]
     if flat:
         raise Refused("E-LABELS", f"all trials lie on one side of the cut of {', '.join(flat)}", study.name)
@@ -65,11 +88,11 @@ def train(
     for i, target in enumerate(targets):
         said(0.6 + 0.4 * i / len(targets), f"leaving one subject out: {target}")
         spec = Spec(study.name, target, "+".join(dataset.types), model, seed=seed)
-        found = experiment.run(dataset, spec)
-        evaluations[target], calibrations[target] = evaluated(dataset, spec, found)
-        premiums[target], scores[target] = leak_audit.premium(dataset, spec, found)
-        facts = leak_audit.Facts(pipeline.window_s, study.bands)
-        looked = leak_audit.checks(dataset, spec, facts=facts)
+        found = evaluated(dataset, spec)
+        evaluations[target], calibrations[target] = judged(dataset, spec, found)
+        premiums[target], scores[target], looked = _leaks(
+            dataset, spec, found, leak_audit.Facts(pipeline.window_s, study.bands), audited(dataset, spec)
+        )
         checked += [c.model_copy(update={"name": f"{target}: {c.name}"}) for c in looked]
         rows, raw = out_of_fold(found)
         with threadpool_limits(1):  # sums in one order: the same numbers every time
@@ -99,6 +122,7 @@ def train(
             "loso": evaluations,
             "calibration": calibrations,
             "leak_audit": LeakAudit(premium=premiums, scores=scores, checks=checked),
+            "drift": drift.describe(dataset, dataset.types),
             "intended_use": INTENDED[study.simulated],
             "not_for": NOT_FOR,
             "files": {"model.skops": "0" * 64},
@@ -115,7 +139,17 @@ def out_of_fold(results: Sequence[FoldResult]) -> tuple[np.ndarray, np.ndarray]:
     return rows[order], np.concatenate([r.raw for r in results])[order]
 
 
-def evaluated(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> tuple[Evaluation, Calibration]:
+def _leaks(
+    dataset: Dataset, spec: Spec, results: Sequence[FoldResult], facts: leak_audit.Facts,
+    stored: Mapping[str, Any] | None,
+) -> tuple[Interval, dict[str, float], list[Check]]:  # fmt: skip
+    """Premium, scores and checks of a stored leak audit, else found here."""
+    if stored is None:
+        return *leak_audit.premium(dataset, spec, results), leak_audit.checks(dataset, spec, facts=facts)
+    return Interval(**stored["premium"]), dict(stored["scores"]), [Check(**c) for c in stored["checks"]]
+
+
+def judged(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> tuple[Evaluation, Calibration]:
     """What the card says of one target: scores per trial beside chance, majority and dummy, and the calibration."""
     at = experiment.level(dataset, spec, results, "trial")
     each: dict[str, list[Any]] = {name: at.per_subject(*how) for name, how in metrics.SCORES.items()}
@@ -142,13 +176,13 @@ def evaluated(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> tu
             for i, name in enumerate(at.subjects)
         ],
     )  # fmt: skip
-    judged = Calibration(
+    errs = Calibration(
         ece=metrics.calibration_error(bins),
         brier=metrics.brier(at.y, at.p),
         spread=calibration.spread(raw, [r.calibrator for r in results], dataset.unit[rows]),
         bins=bins,
     )
-    return evaluation, judged
+    return evaluation, errs
 
 
 def rounded(card: Card) -> Card:
@@ -157,7 +191,10 @@ def rounded(card: Card) -> Card:
 
 
 def _rounded(content: dict[str, Any]) -> Card:
-    """The card with its numbers to six decimals: what lies behind them differs between processors."""
+    """The card with its numbers to six decimals: what lies behind them differs between processors.
+
+    Those of ``drift`` are in the units of the features, and have six digits by themselves.
+    """
 
     def plain(value: Any) -> Any:
         if isinstance(value, float):
@@ -168,7 +205,7 @@ def _rounded(content: dict[str, Any]) -> Card:
             return [plain(part) for part in value]
         return plain(value.model_dump()) if isinstance(value, BaseModel) else value
 
-    return Card.model_validate(plain(content))
+    return Card.model_validate({key: v if key == "drift" else plain(v) for key, v in content.items()})
 
 
 def check(study: Study, targets: Sequence[str], model: str, types: tuple[str, ...]) -> None:

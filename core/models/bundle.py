@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -21,10 +21,11 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from core.models import MODELS, files
+from core.models import MODELS, drift, files
+from core.models.drift import Distribution
 from core.models.files import BundleError
 from core.settings import EEG_LEAST_RATE, MODELS_SHIPPED, settings
-from core.types import ModelInfo, Pipeline, Recording
+from core.types import ModelInfo, Notice, Pipeline, Recording
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -164,6 +165,7 @@ class Card(_Strict):
     """Everything a bundle must say of itself (design 3). Its numbers are written by the evaluation.
 
     ``controls``: what a score is worth where something else than the target could have made it, such as the clock.
+    ``drift``: the training features, that an incoming recording is held against; older cards have none.
     """
 
     name: str = Field(pattern=f"^{NAME.pattern}$")
@@ -183,6 +185,7 @@ class Card(_Strict):
     calibration: dict[str, Calibration]
     leak_audit: LeakAudit
     controls: dict[str, Any] | None = None
+    drift: Distribution | None = None
     intended_use: str = Field(min_length=1)
     not_for: str = Field(min_length=1)
     files: dict[str, str] = Field(min_length=1)
@@ -265,6 +268,11 @@ class Bundle:
     def estimators(self) -> Mapping[str, Any]:
         """The fitted estimator of each target, read once; BundleError where a file changed."""
         return _weights(self.path, tuple(self.card.files.items()), self.targets, self.takes)
+
+    def unlike(self, features: pd.DataFrame) -> Notice | None:
+        """A warning where the windows of a recording lie far from those that were trained on; None without a word."""
+        known = self.card.drift
+        return drift.notice(drift.compare(known, features), self.name) if known else None
 
     def predict(self, features: pd.DataFrame | Mapping[str, np.ndarray], pipeline_hash: str) -> np.ndarray:
         """Calibrated probability of High per window and target.
@@ -484,12 +492,15 @@ def by_name(name: str) -> Bundle | None:
     return load(folder) if folder else None
 
 
-def choose(recording: Recording, name: str | None = None) -> Bundle | None:
-    """The bundle to use on a recording: the one named, else the first that fits, real before demonstration.
+def choose(
+    recording: Recording, name: str | None = None, usable: Callable[[Bundle], bool] = lambda bundle: True
+) -> Bundle | None:
+    """The bundle to use on a recording: the one named, else the first usable one that fits, real before demonstration.
 
     None where no bundle, or not the one named, has all its required channels in the recording.
     """
     if name is not None:
         bundle = by_name(name)
         return bundle if bundle is not None and bundle.fits(recording) else None
-    return next((b for b in sorted(available(), key=lambda b: b.card.demonstration) if b.fits(recording)), None)
+    ordered = sorted(available(), key=lambda b: b.card.demonstration)
+    return next((b for b in ordered if usable(b) and b.fits(recording)), None)

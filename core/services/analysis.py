@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from core.compute import Progress, part
-from core.errors import Conflict, NotFound, Refused
-from core.services import detection, pseudonyms, stored
+from core.errors import Conflict, Refused
+from core.services import approval, detection, pseudonyms, stored
 from core.services.changes import NO_DATE, date, restore
 from core.settings import MIN_DURATION_S, VERSION, settings
 from core.storage import patients as patient_rows
 from core.storage import sessions as rows
 from core.storage.blobs import sha256
-from core.storage.records import AnalysisRecord, SessionRecord, label
+from core.storage.records import AnalysisRecord, FileRecord, SessionRecord, label
 from core.storage.store import Store, Transaction
 from core.types import InputFile, Measure, Notice, Reading, Reason, Recording, Summary
 
@@ -56,6 +56,7 @@ def analyse(
 
     try:
         _check(store, patient, create_patient)
+        approval.require(store, model)
         originals = _originals(files)
         reading = reading or Reading()
         known = _known(store, originals, patient, model, reading, now, started_at)
@@ -95,28 +96,37 @@ def recompute(
         raise Refused(
             "E-RECORDING", "this session was imported and has no recording.", session, "Import its measures again."
         )
-    model = model or _installed(stored.newest(analyses).model)
-    _say(progress, 0.02, "Checking the original files")
-    originals = _originals([InputFile(f.name, str(store.blobs.fetch(f.sha256))) for f in files])
-    changed = next((f for f, kept in zip(originals, files, strict=True) if f.sha256 != kept.sha256), None)
-    if changed is not None:
-        raise Conflict(
-            "E-HASH", "the original file changed since it was stored.", changed.name, "Restore it from a backup."
-        )
-    from core.readers import isolation
-
-    _say(progress, 0.05, "Reading the files")
-    inputs = [InputFile(f.name, str(f.path)) for f in originals]
-    recording = isolation.read(inputs, reading=reading, zone=settings().zone)
+    if model is None:
+        model = _installed(store, stored.newest(analyses).model)
+    approval.require(store, model)
+    _say(progress, 0.02, "Reading the original files")
+    originals, recording = reread(store, files, reading)
     return _analyse(
         store, recording, originals, patient, now=now, model=model, started_at=None, reading=reading,
         simulated=record.simulated, progress=progress, action="session.recompute",
     )  # fmt: skip
 
 
-def _installed(model: str) -> str | None:
+def reread(store: Store, files: Sequence[FileRecord], reading: Reading) -> tuple[list[_Original], Recording]:
+    """The stored original files of a session, read again; Conflict (E-HASH) where one changed."""
+    from core.readers import isolation
+
+    originals = _originals([InputFile(f.name, str(store.blobs.fetch(f.sha256))) for f in files])
+    changed = next((f for f, kept in zip(originals, files, strict=True) if f.sha256 != kept.sha256), None)
+    if changed is not None:
+        raise Conflict(
+            "E-HASH", "the original file changed since it was stored.", changed.name, "Restore it from a backup."
+        )
+    inputs = [InputFile(f.name, str(f.path)) for f in originals]
+    return originals, isolation.read(inputs, reading=reading, zone=settings().zone)
+
+
+def _installed(store: Store, model: str) -> str | None:
     """The name of a model that can be used now, else None."""
-    return model if model and _version(model) else None
+    from core.models import bundle
+
+    found = bundle.by_name(model) if model else None
+    return model if found and approval.approved(store)(found) else None
 
 
 def analyse_recording(
@@ -134,6 +144,7 @@ def analyse_recording(
 ) -> dict:
     """As ``analyse`` for signals that are already read (the REST arrays, the demo)."""
     _check(store, patient, create_patient)
+    approval.require(store, model)
     kept = _originals(originals)
     reading = Reading()
     known = _known(store, kept, patient, model, reading, now)
@@ -241,8 +252,6 @@ def _analyse(
     from core import pipeline
     from core.models import bundle as bundles
 
-    if model is not None and bundles.by_name(model) is None:
-        raise NotFound("E-MODEL", "there is no model with this name.", model, "See `affectline model list`.")
     if {f.sha256 for f in recording.files} - {f.sha256 for f in originals}:
         raise Refused("E-FILE-CHANGED", "a file changed while it was read.", originals[0].name, "Send it again.")
     if recording.duration_s < MIN_DURATION_S:
@@ -252,8 +261,8 @@ def _analyse(
             originals[0].name,
             "Record at least 5 s.",
         )
-    chosen = bundles.choose(recording, model)
-    without = Reason.MISSING_CHANNEL if chosen or bundles.available() else Reason.NO_MODEL
+    chosen = bundles.choose(recording, model, approval.approved(store))
+    without = Reason.MISSING_CHANNEL if chosen or approval.installed(store) else Reason.NO_MODEL
     summary = pipeline.analyse(recording, chosen, without=without, reading=reading, progress=part(progress, 0.35, 0.8))
     _say(progress, 0.8, "Keeping the original files")
     for file in originals:

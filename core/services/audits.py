@@ -64,9 +64,7 @@ def once(
 
     ``key`` names study, target, inputs, model and seed; ``config`` is everything else that the result hangs on.
     """
-    whole = {
-        "kind": kind, **key, "config_hash": hashlib.sha256(canonical(dict(config)).encode()).hexdigest()[:16],
-    }  # fmt: skip
+    whole = _whole(kind, key, config)
     with store.read() as tx:
         found = rows.audit_result(tx, whole)
     if found is not None:
@@ -78,6 +76,11 @@ def once(
             rows.add_audit_result(tx, now=now, config=dict(config), code_version=VERSION, result=result, **whole)
             tx.audit(f"{kind}.finish", str(key["study"]), at=now, model=str(key["model"]))
     return result if found is None else found.result
+
+
+def _whole(kind: str, key: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """What names a stored result: its kind, its key and the hash of the rest."""
+    return {"kind": kind, **key, "config_hash": hashlib.sha256(canonical(dict(config)).encode()).hexdigest()[:16]}
 
 
 def leak_audit(
@@ -101,8 +104,8 @@ def leak_audit(
     from core.evaluation.experiment import Spec
 
     say = progress or (lambda share, words: None)
-    spec = Spec(study, target, inputs, model, fusion, "nested_loso", seed)
-    prepared = Prepared.of(store, spec)
+    prepared = Prepared.of(store, Spec(study, target, inputs, model, fusion, "nested_loso", seed))
+    spec = prepared.spec
 
     def make() -> dict:
         made, data = {}, {}
@@ -125,8 +128,24 @@ def leak_audit(
             "checks": [c.model_dump() for c in found], "experiments": made,
         }  # fmt: skip
 
-    config = {**prepared.config, "fusion": fusion, "audit": AUDIT_VERSION, "draws": audit.DRAWS}
-    return once(store, "leak_audit", key_of(spec), config, make, now)
+    return once(store, "leak_audit", key_of(spec), _config(prepared), make, now)
+
+
+def stored_audit(store: Store, study: str, target: str, model: str, inputs: str, *, seed: int = 0) -> dict | None:
+    """The leak audit of these where it was run before on the study and pipeline as they are now, else None."""
+    from core.evaluation.experiment import Spec
+
+    prepared = Prepared.of(store, Spec(study, target, inputs, model, "early", "nested_loso", seed))
+    with store.read() as tx:
+        found = rows.audit_result(tx, _whole("leak_audit", key_of(prepared.spec), _config(prepared)))
+    return found.result if found else None
+
+
+def _config(prepared: Prepared) -> dict[str, Any]:
+    """Everything that a leak audit hangs on beside its key."""
+    from core.evaluation.leak_audit import DRAWS
+
+    return {**prepared.config, "fusion": prepared.spec.fusion, "audit": AUDIT_VERSION, "draws": DRAWS}
 
 
 def key_of(spec: Spec) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.errors import NotFound, Refused, TooLarge
-from core.services import stored
+from core.services import approval, stored
 from core.services.pseudonyms import words
 from core.services.signals import SignalPage, decimate
 from core.settings import MIN_DURATION_S, settings
@@ -257,12 +257,13 @@ def inspect(
     if not files:
         raise Refused("E-NO-FILE", "there is no file to read.", what_to_do="Choose at least one file.")
     recording = isolation.read(list(files), reading=reading, zone=settings().zone)
-    chosen = bundles.choose(recording, model)
+    approval.require(store, model)
+    chosen = bundles.choose(recording, model, approval.approved(store))
     settings_used = pipeline.site_pipeline(chosen.pipeline if chosen else None)
     verdict = quality.assess(recording, settings_used)
     required = tuple(chosen.required) if chosen else None
     why_not = _why_not(recording)
-    installed = bundles.available()
+    installed = approval.installed(store)
     without = Reason.MISSING_CHANNEL if installed else Reason.NO_MODEL
     return Inspection(
         started_at=recording.started_at,

@@ -87,3 +87,16 @@ COLUMNS: dict[str, dict[str, tuple[str, str, str]]] = {
     "insights": INSIGHTS,
     "results": RESULTS,
 }
+
+# --- a model's card: what the entries mean that do not say it by their names
+CARD: dict[str, str] = {
+    "targets": "what one number means: orientation, scale, cut, calibrator and threshold",
+    "loso": "scores of people left out, by target and subject, beside chance, majority and stratified draw",
+    "calibration": "calibration error, Brier score, spread between calibrators, bins",
+    "leak_audit": "premium of random windows, scores by split, every check with evidence",
+    "controls": "what else could have made the score, where it was asked",
+    "drift": "the training features, that an incoming recording is held against",
+    "state": "approved, draft or retired", "decisions": "who approved or retired it, when and why, newest first",
+    "reporting": "eight axes of what a paper should say of the experiments, where they are stored here",
+    "files": "SHA-256 of every file", "basis": "what it was trained on, in words",
+}  # fmt: skip

@@ -217,6 +217,42 @@ def export_view(
     return _make(store, kind, "csv", table, subject, dict(filters or {}), dictionary, now)
 
 
+def export_json(
+    store: Store,
+    kind: str,
+    value: Mapping[str, Any],
+    subject: str,
+    *,
+    n: int,
+    now: datetime,
+    filters: dict | None = None,
+    meanings: Mapping[str, str] | None = None,
+) -> Export:
+    """Export a stored result of ``n`` entries as JSON, with dictionary and manifest; audited.
+
+    Where it holds no number stands ``{"not_computed": "too_few"}``.
+    """
+    kinds = {bool: "true or false", int: "whole number", float: "number", str: "text", dict: "object"}
+    dictionary = [
+        {"column": name, "type": kinds.get(type(own), "list"), "unit": "see meaning",
+         "meaning": (meanings or {}).get(name, name)}
+        for name, own in value.items()
+    ]  # fmt: skip
+    return finish(
+        store, kind, "json", subject, as_json(_said(value)), ("none", "none"), dictionary, n=n, filters=filters or {},
+        now=now, more={"columns": list(value)},
+    )  # fmt: skip
+
+
+def _said(value: Any) -> Any:
+    """A nested value with words in place of numbers that are not there."""
+    if isinstance(value, Mapping):
+        return {name: _said(own) for name, own in value.items()}
+    if isinstance(value, list | tuple):
+        return [_said(own) for own in value]
+    return {"not_computed": str(Reason.TOO_FEW)} if value is None or value != value else value
+
+
 def _type_name(dtype: str) -> str:
     if dtype == "time" or dtype.startswith("datetime"):
         return "time"

@@ -21,7 +21,7 @@ from core.types import InputFile, Reading
 
 KINDS = (
     "analyse", "recompute", "demo", "train", "simulate", "plan", "import", "export", "evaluate", "ablate", "demo_run",
-    "leak_audit", "validity", "explain",
+    "leak_audit", "validity", "explain", "what_would_change",
 )  # fmt: skip
 STATES = ("queued", "running", "done", "failed", "cancelled")
 
@@ -65,7 +65,7 @@ def submit(store: Store, kind: str, params: Mapping, *, label: str = "", now: da
     Kinds: "analyse" {draft, patient, model, started_at, reading}, "recompute" {session, reading, model}, "demo" {},
     "train" {...}, "simulate" {...}, "plan" and "import" {kind, name, mapping, and path, at or draft},
     "export" {study}, "evaluate" and "ablate": as ``core.services.experiments`` takes them, "demo_run" {},
-    "leak_audit": as ``core.services.audits`` takes it, "explain" {session} or {experiment}.
+    "leak_audit": as ``core.services.audits`` takes it, "explain" {session} or {experiment}, "what_would_change" {name}.
     """
     if kind not in KINDS:
         raise Refused("E-JOB-KIND", f"there is no kind of job {kind!r}.", "kind", f"Use one of {', '.join(KINDS)}.")
@@ -389,6 +389,12 @@ def _validity(store: Store, params: Mapping, report: Callable[[float, str], None
     return {"check": check, "study": given["study"]}
 
 
+def _what_would_change(store: Store, params: Mapping, report: Callable[[float, str], None]) -> dict:
+    from core.services import models
+
+    return models.what_would_change(store, **dict(params), progress=report)
+
+
 WORK: dict[str, Callable[[Store, Mapping, Callable[[float, str], None]], dict[str, Any]]] = {
     "analyse": _analyse,
     "recompute": _recompute,
@@ -404,4 +410,5 @@ WORK: dict[str, Callable[[Store, Mapping, Callable[[float, str], None]], dict[st
     "validity": _validity,
     "demo_run": _demo_run,
     "explain": _explain,
+    "what_would_change": _what_would_change,
 }

@@ -1,27 +1,45 @@
-"""Models: the bundles that may predict here, and their cards."""
+"""Models: the bundles that may predict here, their cards, and who approved or retired them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.errors import NotFound, Refused
+from core.errors import Refused
 from core.models import bundle as bundles
 from core.models.bundle import Bundle, BundleError, Card
+from core.services import approval, audits, experiments
+from core.services.approval import approve, find, history, retire
+from core.services.model_changes import what_would_change
 from core.settings import MODELS_SHIPPED, settings
+from core.storage.records import ModelDecisionRecord
 from core.storage.store import Store
 from core.studies import folder
 from core.studies.folder import Progress
 from core.types import ModelInfo
 
+if TYPE_CHECKING:
+    from core.evaluation.dataset import Dataset
+    from core.evaluation.experiment import FoldResult, Spec
+    from core.services.exports import Export
+
+__all__ = [
+    "approve", "available", "card", "card_export", "controls", "decisions", "history", "info", "limits", "reporting",
+    "retire", "train", "what_would_change",
+]  # fmt: skip
+
 
 def available(store: Store) -> list[dict]:
     """Every bundle, those that load first.
 
-    name, version, targets, inputs, basis, balanced_accuracy, demonstration, path kind (shipped or site), problem
-    ("" or why it is locked).
+    name, version, targets, inputs, basis, balanced_accuracy (mean over targets), scores {target: {value, low, high}},
+    demonstration, path kind (shipped or site), state (approved, retired, draft, locked), why (it has this state), who
+    and at (of the decision, None where nobody decided), problem ("" or why it is locked).
     """
+    decisions = history(store)
     rows = [
         {
             "name": b.name,
@@ -30,14 +48,19 @@ def available(store: Store) -> list[dict]:
             "inputs": list(b.required),
             "basis": b.card.basis,
             "balanced_accuracy": b.info.balanced_accuracy,
+            "scores": {
+                t: e.balanced_accuracy.model_dump(include={"value", "low", "high"}) for t, e in b.card.loso.items()
+            },
             "demonstration": b.card.demonstration,
             "path_kind": _kind(b.name),
+            **_standing(b, decisions),
             "problem": "",
         }
         for b in bundles.available()
     ]
     unknown: dict[str, Any] = {
-        "version": "", "targets": [], "inputs": [], "basis": "", "balanced_accuracy": None, "demonstration": False,
+        "version": "", "targets": [], "inputs": [], "basis": "", "balanced_accuracy": None, "scores": {},
+        "demonstration": False, "state": "locked", "why": "it does not load", "who": None, "at": None,
     }  # fmt: skip
     return rows + [
         {"name": name, **unknown, "path_kind": _kind(name), "problem": problem}
@@ -45,14 +68,26 @@ def available(store: Store) -> list[dict]:
     ]
 
 
+def _standing(bundle: Bundle, decisions: Sequence[ModelDecisionRecord]) -> dict[str, Any]:
+    """The state of a bundle and how it came to it."""
+    found = approval.decided(bundle, decisions)
+    if found is not None:
+        return {"state": found.state, "why": found.why, "who": found.who, "at": found.at.isoformat()}
+    leaks = approval.failed(bundle)
+    return {
+        "state": approval.state(bundle, decisions), "who": None, "at": None,
+        "why": f"failed in its leak audit: {', '.join(leaks)}" if leaks else "published with LOSO and leak audit",
+    }  # fmt: skip
+
+
 def card(store: Store, name: str) -> dict:
     """A bundle's card as stored, or NotFound (E-MODEL)."""
-    return _find(name).card.model_dump(mode="json")
+    return find(name).card.model_dump(mode="json")
 
 
 def info(store: Store, name: str) -> ModelInfo:
     """Name, version, basis and LOSO balanced accuracy of a bundle."""
-    return _find(name).info
+    return find(name).info
 
 
 def train(
@@ -67,25 +102,42 @@ def train(
     now: datetime,
     progress: Progress | None = None,
 ) -> dict:
-    """Train on a study with LOSO, write the card from the evaluation, publish as a bundle when named.
+    """Write a card from the stored evaluation of a study, and publish as a bundle when named.
 
-    Publishing under a name that is taken replaces that bundle; when anything in the card changed, its version is one
-    more, and histories of the two are not compared. Returns the card.
+    What is not stored yet runs here first: LOSO as the experiments of ``evaluate``, each fold stored as it ends; the
+    leak audit of ``leak-audit`` is taken where it is stored, else a shorter one (random windows and LOSO, the same
+    checks) is made for the card. Publishing under a name that is taken replaces that bundle; when anything in the
+    card changed, its version is one more, and histories of the two are not compared. Returns the card.
+
+    Raises
+    ------
+    Refused
+        E-EXPERIMENT-PARTIAL where folds of LOSO failed, E-PUBLISH without a score of LOSO or a leak audit of every
+        target, and for a model that does not learn from features: a single recording is told in features here.
     """
     from core.evaluation import train as training
+    from core.models import MODELS
     from core.pipeline import site_pipeline
 
     name = publish or "unpublished"
     if not bundles.NAME.fullmatch(name):
         raise Refused("E-MODEL-NAME", "this is no name for a model", name, "Use 1-63 small letters, digits or -.")
+    if publish and model in MODELS and MODELS[model].takes != "features":
+        raise Refused(
+            "E-PUBLISH", f"{model} learns from {MODELS[model].takes}, and a recording is told to a model in features",
+            name, "Publish a model of features, such as logistic or forest; evaluate has no such limit.",
+        )  # fmt: skip
     root = store.data_dir / "studies"
     made, estimators = training.train(
         folder.load(root, study), folder.manifest(root, study)["sha256"], name, list(dict.fromkeys(targets)), model,
         tuple(inputs.split("+")), site_pipeline(), seed=seed, now=now, progress=progress,
+        evaluated=partial(_loso, store, study, now), audited=partial(_audit, store, study),
+        cache=experiments.cache(store),
     )  # fmt: skip
     if publish:
+        _publishable(made)
         place = settings().data_dir / "models" / name
-        made = made.model_copy(update={"version": _version(made, place)})
+        made = made.model_copy(update={"version": _version(made)})
         bundles.save(place, made, estimators)
         made = bundles.load(place).card
         with store.write() as tx:
@@ -119,7 +171,7 @@ def controls(
     from core.evaluation import stress_controls
     from core.evaluation.train import rounded
 
-    bundle = _find(name)
+    bundle = find(name)
     root = store.data_dir / "studies"
     training = bundle.card.training
     if folder.manifest(root, study)["sha256"] != training.sha256:
@@ -139,24 +191,101 @@ def controls(
     return card(store, name)["controls"]
 
 
-def _version(made: Card, place: Path) -> str:
-    """The version of the bundle that lies there when the new card says the same, else one more."""
+def _loso(store: Store, study: str, now: datetime, dataset: Dataset, spec: Spec) -> Sequence[FoldResult]:
+    """The stored folds of leaving one subject out, run first where they are not there."""
+    made = experiments.evaluate(store, study, spec.target, spec.model, spec.inputs, seed=spec.seed, now=now)
+    return experiments.opened(store, made["experiment"])[2]
+
+
+def _audit(store: Store, study: str, dataset: Dataset, spec: Spec) -> dict | None:
+    """The stored leak audit of what is trained, None where there is none."""
+    return audits.stored_audit(store, study, spec.target, spec.model, spec.inputs, seed=spec.seed)
+
+
+def _publishable(made: Card) -> None:
+    """Refuse a card that lacks LOSO or a leak audit of one of its targets."""
+    for target in made.targets:
+        loso, premium = made.loso.get(target), made.leak_audit.premium.get(target)
+        lacking = {
+            "a score of leaving one subject out": loso is None or loso.balanced_accuracy.value is None,
+            "a leak audit": premium is None or premium.value is None
+            or not any(c.name.startswith(f"{target}: ") and c.outcome != "not_checkable"
+                       for c in made.leak_audit.checks),
+        }  # fmt: skip
+        what = [words for words, lacks in lacking.items() if lacks]
+        if what:
+            raise Refused(
+                "E-PUBLISH", f"{target} has not {' and '.join(what)}, so it is not published", made.name,
+                "Run evaluate and leak-audit on a study that has labels on both sides in several subjects.",
+            )  # fmt: skip
+
+
+def decisions(store: Store, name: str) -> list[dict[str, str]]:
+    """Who approved or retired which version of a model, when and why, newest first: version, state, why, who, at."""
+    return [
+        {"version": d.version, "state": d.state, "why": d.why, "who": d.who, "at": d.at.isoformat()}
+        for d in reversed(history(store, name))
+    ]
+
+
+def card_export(store: Store, name: str, now: datetime) -> Export:
+    """A card as JSON with its state, every decision and the reporting checklist, by the export service."""
+    from core.services import exports
+    from core.services.export_columns import CARD
+
+    bundle = find(name)
+    more = {"decisions": decisions(store, name), "reporting": reporting(store, name)}
+    value = {**card(store, name), "state": approval.state(bundle, history(store, name)), **more}
+    return exports.export_json(store, "model-card", value, name, n=len(bundle.targets), now=now, meanings=CARD)
+
+
+def reporting(store: Store, name: str) -> dict[str, list[dict]]:
+    """The reporting checklist of a model's targets, from the experiments that its card was written from.
+
+    Only those that are stored here, on the same data; a shipped model has none.
+    """
+    from core.services import validity
+
+    told = find(name).card
+    key = (told.training.study, "+".join(told.signals.required), told.training.model, told.training.seed)
+    found: dict[str, list[dict]] = {}
+    for line in experiments.all_experiments(store):
+        same = (line.study, line.inputs, line.model, line.seed) == key and line.data_hash == told.training.sha256[:16]
+        plain = (line.split, line.fusion, line.task, line.state) == ("loso", "early", "binary", "done")
+        if same and plain and line.target in told.targets:
+            found.setdefault(line.target, validity.checklist(store, line.id)["axes"])
+    return found
+
+
+def limits(card: Mapping[str, Any]) -> dict[str, str]:
+    """What the controls of a card say of its limits, in words by control."""
+    told = card.get("controls") or {}
+    said = {}
+    if "calm_only" in told:
+        calm = told["calm_only"]
+        said["calm_only"] = (
+            f"Of a session without any stressor {calm['flagged']:.0%} of windows are flagged (median person "
+            f"{calm['median']:.0%}, worst quarter {calm['worst_quarter']:.0%})."
+        )
+    if "restarted" in told:
+        begun, whole = (told["restarted"][k]["value"] for k in ("roc_auc", "same_windows_from_the_start"))
+        said["restarted"] = f"A recording begun later, at a rest, loses: AUC {begun:.2f} in place of {whole:.2f}."
+    if "cross_stressor" in told:
+        each = ", ".join(f"{name.replace('_', ' ')} {v['value']:.2f}" for name, v in told["cross_stressor"].items())
+        said["cross_stressor"] = f"On a stressor that it did not learn: AUC {each}."
+    return said
+
+
+def _version(made: Card) -> str:
+    """The version of the bundle of that name when the new card says the same, else one more."""
     try:
-        old = bundles.load(place).card
-    except BundleError:
+        old = bundles.load(bundles.folders()[made.name]).card
+    except (BundleError, KeyError):
         return "1"
     aside = {"version", "created_at", "files"}
     if old.model_dump(exclude=aside) == made.model_dump(exclude=aside):
         return old.version
     return str(int(old.version) + 1) if old.version.isdigit() else f"{old.version}.1"
-
-
-def _find(name: str) -> Bundle:
-    found = bundles.by_name(name)
-    if found is None:
-        known = ", ".join(b.name for b in bundles.available()) or "none"
-        raise NotFound("E-MODEL", "there is no model of this name", name, f"Installed: {known}.")
-    return found
 
 
 def _kind(name: str) -> str:

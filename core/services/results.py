@@ -9,6 +9,7 @@ from typing import Any
 
 from core.evaluation.splits import LEAKY as LEAKY
 from core.services import audits, experiments, studies
+from core.services.audits import Line as Check
 from core.services.experiments import Line, Prepared
 from core.storage import research as rows
 from core.storage.store import Store
@@ -104,6 +105,27 @@ def audited(store: Store) -> dict[str, Counter[str]]:
     return out
 
 
+# --- whether they can be believed
+
+
+def auditable(
+    store: Store, study: str, target: str, model: str, inputs: str, fusion: str = "early", seed: int = 0
+) -> None:
+    """Refuse a pipeline that the study or the doors do not have, before a check of it is queued."""
+    from core.evaluation.experiment import Spec
+
+    experiments.check(store, Spec(study, target, inputs, model, fusion, seed=seed))
+
+
+def newest_check(store: Store, kind: str, key: Mapping[str, Any], **result: Any) -> Check | None:
+    """The newest stored check of a kind with these of study, target, inputs, model and seed, and this in its result."""
+    for found in audits.results(store, kind):
+        same = all(getattr(found, name) == value for name, value in key.items())
+        if same and all(found.result.get(name) == value for name, value in result.items()):
+            return found
+    return None
+
+
 # --- between experiments
 
 
@@ -153,14 +175,14 @@ def grid(
     lines = {line.id: line for line in experiments.all_experiments(store)}
     if not targets or not sets:
         return {}
-    first = Prepared.of(store, Spec(study, targets[0], sets[0], model, fusion, seed=seed))
+    # the configuration hangs on the inputs, and on no target
+    prepared = [Prepared.of(store, Spec(study, targets[0], inputs, model, fusion, seed=seed)) for inputs in sets]
     out = {}
     with store.read() as tx:
         for target in targets:
-            for inputs in sets:
-                # the configuration holds nothing of the key, so its hash is the same for all
-                key = replace(first, spec=replace(first.spec, target=target, inputs=inputs)).key()
-                found = rows.by_key(tx, key, first.config_hash)
+            for inputs, own in zip(sets, prepared, strict=True):
+                key = replace(own, spec=replace(own.spec, target=target)).key()
+                found = rows.by_key(tx, key, own.config_hash)
                 if found is not None:
                     out[target, inputs] = lines[experiments.name_of(found.id)]
     return out

@@ -56,6 +56,19 @@ def of_source(tx: Transaction, source_key: str) -> Sequence[Row]:
     return tx.all(query.where(s.c.source_key == source_key, s.c.deleted_at.is_(None)).order_by(s.c.id))
 
 
+def recorded(tx: Transaction, newest: int) -> list[tuple[str, SessionRecord]]:
+    """The newest sessions with a recording that are not deleted, each with its patient's pseudonym."""
+    s, p = t.session, t.patient
+    query = (
+        select(p.c.pseudonym, *columns(s, SessionRecord))
+        .join(p, p.c.id == s.c.patient_id)
+        .where(s.c.imported.is_(False), s.c.deleted_at.is_(None))
+        .order_by(s.c.started_at.desc(), s.c.id.desc())
+        .limit(newest)
+    )
+    return [(row[0], SessionRecord(*row[1:])) for row in tx.all(query)]
+
+
 def imported(tx: Transaction, patient_id: int) -> dict[str, int]:
     """Source keys of the imported sessions of a patient and their ids, deleted or not."""
     s = t.session

@@ -167,6 +167,18 @@ def test_models_are_listed_with_what_they_were_trained_on_and_have_a_card(stored
     assert answer(affectline(stored[0], "model", "card", "oracle", "--json"), 5)["code"] == "E-MODEL"
 
 
+def test_a_model_is_retired_with_a_reason_then_refused_by_name_and_approved_again(stored, edf):
+    folder, name = stored[0], "demo-eeg-ecg"
+    assert affectline(folder, "model", "retire", name).returncode == 2, "a reason is always given"
+    told = answer(affectline(folder, "model", "what-would-change", name, "--newest", "1", "--json"))
+    assert told["n_sessions"] == 1 and told["rows"][0]["without_it"] == {"not_computed": "no_model"}
+    answer(affectline(folder, "model", "retire", name, "--why", "a new cap", "--json"))
+    refused = answer(affectline(folder, "analyse", str(edf), "--patient", "P-0077", "--model", name, "--json"), 3)
+    assert refused["code"] == "E-MODEL-RETIRED" and "a new cap" in refused["what"]
+    assert "retired: a new cap" in affectline(folder, "model", "list").stdout
+    assert answer(affectline(folder, "model", "approve", name, "--why", "it fits", "--json"))["state"] == "approved"
+
+
 def test_a_study_is_simulated_listed_and_trained_on(tmp_path):
     simulate = ("study", "simulate", "--name", "tiny", "--subjects", "3", "--trials", "4", "--trial-s", "12")
     made = answer(affectline(tmp_path, *simulate, "--effect", "1.0", "--json"))

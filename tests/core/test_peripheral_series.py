@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from core import features, windows
 from core import pipeline as chain
-from core import windows
 from core.dsp.beats import interval_changes
 from core.evaluation import dataset
 from core.evaluation.sessions import pipeline_of, series
@@ -91,7 +93,7 @@ def test_a_study_gives_the_nets_five_series_of_640_samples(tmp_path):
     types = ("eda", "resp", "ppg", "temp")
     chosen = pipeline_of(study, types, Pipeline(), "mlstm_fcn")
     assert (chosen.window_s, chosen.step_s) == (5.0, 3.0)
-    assert pipeline_of(study, types, Pipeline(), "forest") == Pipeline()
+    assert pipeline_of(study, types, Pipeline(), "forest") == replace(Pipeline(), features=features.set_of(types))
     made = dataset.prepare(study, chosen, types, signals=True)
     assert len(made) == 2 * 19
     assert made.channels["ppg"] == ("PPG", "PPG changes")

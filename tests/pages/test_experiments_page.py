@@ -184,9 +184,9 @@ def test_a_run_under_way_has_a_bar_and_is_cancelled_and_gone_on_with(research):
     at = open_page("experiments", job=job.id)
     check(at)
     assert len(at.get("progress")) == 1
-    at.button(key="cancel_run").click().run()
+    at.button(key="cancel_job").click().run()
     assert "Cancelled" in check(at) and jobs.get(research, job.id).state == "cancelled"
-    at.button(key="again_run").click().run()
+    at.button(key="again_job").click().run()
     assert jobs.get(research, job.id).state == "queued"
 
 

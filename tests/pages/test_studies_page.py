@@ -116,9 +116,9 @@ def test_an_import_under_way_has_a_bar_and_is_cancelled_and_gone_on_with(site):
     at = open_page("import_export", tab=TAB, job=job.id)
     check(at)
     assert len(at.get("progress")) == 1
-    at.button(key="cancel_study").click().run()
+    at.button(key="cancel_job").click().run()
     assert "kept for a while" in check(at)
-    at.button(key="again_study").click().run()
+    at.button(key="again_job").click().run()
     assert jobs.get(site, job.id).state == "queued"
     work(site)
     assert jobs.get(site, job.id).state == "done"
@@ -128,13 +128,13 @@ def test_a_corpus_that_is_none_is_refused_in_words_with_a_way_back(site):
     at = look(site, kind="bids")
     text = check(at).replace("\\", "")
     assert "E-BIDS" in text and "Name the top folder" in text
-    at.button(key="close_study").click().run()
+    at.button(key="close_job").click().run()
     assert "Import a study" in check(at)
 
 
 def test_an_unknown_job_is_said_and_the_list_shown(site):
     text = check(open_page("import_export", tab=TAB, job="f" * 16))
-    assert "Unknown import" in text and "No studies yet" in text
+    assert "Unknown job" in text and "No studies yet" in text
 
 
 def test_an_uploaded_zip_is_looked_into_and_imported(site):

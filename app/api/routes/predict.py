@@ -56,7 +56,7 @@ def work(store: Store, body: bytes, now: datetime) -> dict:
         ecg_baseline=asked.ecg_baseline,
     )
     started_at = in_utc(asked.timestamp)
-    if not any(not model["problem"] for model in models.available(store)):
+    if not any(model["state"] == "approved" for model in models.available(store)):
         raise NoBundle(
             "E-NO-MODEL", "no model is installed.", "", "Publish one, or use analyse or POST /recordings for markers."
         )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from app.ui import formats, palette
+from app.ui import formats, palette, wording
 from app.ui.charts.base import label, quiet, thinned
 
 # points of a curve that are drawn
@@ -257,3 +257,39 @@ def lines(scores: Mapping[str, Mapping[str, float | None]], *, difference: bool 
     if difference:
         figure.add_hline(y=0, line={"color": palette.INK, "width": 1.2, "dash": "dot"})
     return quiet(figure, 340)
+
+
+def splits(rows: Sequence[Mapping[str, Any]], chance: Mapping[str, float] | None) -> go.Figure:
+    """The same pipeline under leaky and clean splits: ``name``, ``value``, ``low``, ``high``, ``leaky``.
+
+    A leaky split is hollow on a shaded, watermarked ground; dotted is a coin, the band its interval where it is known.
+    """
+    names = [formats.in_figure(row["name"], 40) for row in rows]
+    value = np.array([row["value"] for row in rows], dtype=float)
+    ends = np.array([[row["low"], row["high"]] for row in rows], dtype=float)
+    figure = go.Figure(
+        go.Scatter(
+            x=names, y=value, mode="markers+text", cliponaxis=False, textposition="top right",
+            text=[f"  {v:.2f}" for v in value], textfont={"size": 13},
+            error_y={"type": "data", "symmetric": False, "array": np.nan_to_num(ends[:, 1] - value),
+                     "arrayminus": np.nan_to_num(value - ends[:, 0]), "color": BEST, "thickness": 1.8, "width": 6},
+            marker={"size": 12, "color": BEST, "line": {"width": 2, "color": BEST},
+                    "symbol": ["diamond-open" if row["leaky"] else "circle" for row in rows]},
+            hovertemplate="%{x}: %{y:.3f}<extra></extra>",
+        )
+    )  # fmt: skip
+    for i, row in enumerate(rows):
+        if row["leaky"]:
+            figure.add_vrect(x0=i - 0.5, x1=i + 0.5, fillcolor=palette.SHADE, line_width=0, layer="below")
+            figure.add_annotation(
+                x=i, y=0.12, text=wording.LEAKY_MARK, showarrow=False, font={"size": 26, "color": palette.FAINT}
+            )
+    if chance is not None:
+        figure.add_hrect(y0=chance["low"], y1=chance["high"], fillcolor=palette.BAND, line_width=0, layer="below")
+    figure.add_hline(y=0.5, line={"color": palette.INK, "width": 1.2, "dash": "dot"})
+    figure.add_annotation(label("chance", x=1.005, y=0.5, yref="y", yanchor="middle"))
+    figure.update_layout(
+        xaxis={"showgrid": False, "type": "category", "fixedrange": True, "range": [-0.5, len(names) - 0.5]},
+        yaxis=_shares("Balanced accuracy"), dragmode=False,
+    )  # fmt: skip
+    return quiet(figure, 340, right=70)

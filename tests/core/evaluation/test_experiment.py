@@ -12,6 +12,7 @@ from core.errors import NotFound, Refused
 from core.evaluation import ablation, drift, experiment, metrics, resampling, simulate, splits, tasks
 from core.evaluation.experiment import Spec
 from core.models import MODELS
+from core.models.drift import Distribution, compare
 
 SPEC = Spec("features", "valence", "eeg+ecg", "logistic")
 SMALL_FOREST = {"trees": 20}
@@ -335,22 +336,22 @@ def test_input_sets_are_compared_on_the_trials_that_all_could_use(study):
 # ------------------------------------------------------------------------------------------- drift
 def test_a_recording_like_training_is_no_drift_and_another_is():
     data = simulate.feature_study(30, 6, 8, seed=2)
-    training = drift.Distribution.from_dict(
+    training = Distribution.from_dict(
         json.loads(json.dumps(drift.describe(data, data.types).as_dict(), allow_nan=False))
     )
     new = simulate.feature_study(40, 6, 8, seed=77)
-    far = [drift.compare(training, new.features[new.unit == u]).far for u in range(240)]
+    far = [compare(training, new.features[new.unit == u]).far for u in range(240)]
     assert np.mean(far) < 0.08
     moved = new.features.copy()
     moved["ecg_f03"] += 8.0
-    found = drift.compare(training, moved[new.unit == 0])
+    found = compare(training, moved[new.unit == 0])
     assert found.features[0][0] == "ecg_f03"
-    scaled = drift.compare(training, 5 * new.features[new.unit == 0])
+    scaled = compare(training, 5 * new.features[new.unit == 0])
     assert scaled.far and scaled.distance > scaled.distance_limit
 
 
 def test_what_a_recording_lacks_is_said_and_does_not_pull():
     data = simulate.feature_study(10, 4, 4)
     training = drift.describe(data, data.types)
-    found = drift.compare(training, data.features.loc[data.unit == 0, list(data.columns["eeg"])])
+    found = compare(training, data.features.loc[data.unit == 0, list(data.columns["eeg"])])
     assert set(found.missing) == set(data.columns["ecg"]) and not found.far

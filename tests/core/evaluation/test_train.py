@@ -6,17 +6,18 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from core import features, simulate
+from core import compute, features, simulate
 from core import pipeline as chain
 from core.errors import Conflict, NotFound, Refused
-from core.evaluation import experiment, leak_audit
+from core.evaluation import experiment, leak_audit, train
 from core.evaluation.dataset import prepare
 from core.evaluation.experiment import Spec
 from core.models import MODELS, Model, bundle
-from core.services import models, studies
+from core.services import audits, experiments, models, studies
 from core.settings import settings
 from core.storage.store import Store
 from core.types import Pipeline
+from tests.core.services.test_experiments import inline
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 SMALL = {"subjects": 5, "trials": 4, "trial_s": 12, "effect": 3.0, "seed": 2}
@@ -29,7 +30,13 @@ def store(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def published_here(store, monkeypatch):
-    monkeypatch.setattr(settings(), "data_dir", store.data_dir)
+    here(store, monkeypatch)
+
+
+def here(store, patch):
+    """Published beside the store's database, folds run in this process."""
+    patch.setattr(settings(), "data_dir", store.data_dir)
+    patch.setattr(compute, "executor", inline())
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +47,7 @@ def study(store):
 @pytest.fixture(scope="module")
 def trained(store, study):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settings(), "data_dir", store.data_dir)
+        here(store, patch)
         return models.train(store, "small", ["valence", "arousal"], "logistic", "eeg+ecg", publish="own", now=NOW)
 
 
@@ -139,16 +146,72 @@ def test_a_trained_model_tells_high_from_low_on_a_person_it_has_not_seen(trained
 
 
 def test_training_again_changes_nothing_and_another_seed_makes_a_new_version(store, study):
-    def train(seed):
+    def trained(seed):
         return models.train(store, "small", ["arousal"], "logistic", "ecg", publish="twice", seed=seed, now=NOW)
 
-    first, again, other = train(0), train(0), train(1)
+    first, again, other = trained(0), trained(0), trained(1)
     assert {k: v for k, v in again.items() if k != "files"} == {k: v for k, v in first.items() if k != "files"}
     assert (first["version"], other["version"]) == ("1", "2")
     listed = {row["name"]: row for row in models.available(store)}
     assert listed["twice"]["inputs"] == ["ecg"] and listed["twice"]["path_kind"] == "site"
     assert models.card(store, "twice") == other
     assert models.info(store, "twice").version == "2"
+
+
+def test_a_recording_unlike_training_is_predicted_with_a_warning_in_words(trained):
+    own = bundle.by_name("own")
+    assert set(trained["drift"]["features"]) <= set(own.card.features) and own.card.drift.distance_limit > 0
+    seen = simulate.recording(seed=77, person=0, trial=0, duration_s=30)
+    assert chain.analyse(seen, own).notices == ()
+    beat = np.sin(2 * np.pi * 3.0 * np.arange(len(seen.of_type("eeg")[0].data)) / 128.0)
+    odd = replace(
+        seen, signals=tuple(replace(s, data=40 * beat + 0.1 * s.data) if s.type == "eeg" else s for s in seen.signals)
+    )
+    found = chain.analyse(odd, own)
+    (said,) = found.notices
+    assert said.code == "W-DRIFT" and "unlike what own was trained on" in said.text and " SD)" in said.text
+    assert found.status == "ok" and found.measure("arousal").value is not None
+    older = replace(own, card=own.card.model_copy(update={"drift": None}))
+    assert chain.analyse(odd, older).notices == ()
+
+
+def test_a_card_is_written_from_the_stored_folds_and_the_stored_leak_audit(store, trained, monkeypatch):
+    [line] = [e for e in experiments.all_experiments(store) if e.target == "valence" and e.inputs == "eeg+ecg"]
+    told = experiments.as_json(store, line.id)
+    assert line.split == "loso" and line.state == "done"
+    for name in ("value", "low", "high"):
+        assert trained["loso"]["valence"]["balanced_accuracy"][name] == round(
+            told["trial"]["balanced_accuracy"][name], 6
+        )
+    assert set(trained["leak_audit"]["scores"]["valence"]) == {"random_window", "loso"}
+    found = {
+        "premium": {"value": 0.25, "low": 0.125, "high": 0.375}, "scores": {"nested_loso": 0.5},
+        "checks": [{"name": "window overlap", "outcome": "fail", "evidence": "planted"}],
+    }  # fmt: skip
+    monkeypatch.setattr(audits, "stored_audit", lambda *a, **k: found)
+    monkeypatch.setattr(experiment, "fold_task", None)  # no fold is run again
+    again = models.train(store, "small", ["valence"], "logistic", "eeg+ecg", publish="drafted", now=NOW)
+    assert again["leak_audit"]["premium"]["valence"]["value"] == 0.25
+    assert again["loso"]["valence"] == trained["loso"]["valence"]
+    listed = {row["name"]: row for row in models.available(store)}
+    assert listed["own"]["state"] == "approved"
+    assert listed["drafted"]["state"] == "draft" and "valence: window overlap" in listed["drafted"]["why"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "lacks"),
+    [
+        ({"loso": {}}, "a score of leaving one subject out"),
+        ({"leak_audit": bundle.LeakAudit.model_construct(premium={}, scores={}, checks=[])}, "a leak audit"),
+    ],
+)
+def test_nothing_is_published_without_loso_or_leak_audit(store, trained, monkeypatch, changes, lacks):
+    whole = bundle.by_name("own").card
+    lacking = bundle.Card.model_construct(**{**dict(whole), **changes})
+    monkeypatch.setattr(train, "train", lambda *a, **k: (lacking, {}))
+    with pytest.raises(Refused, match=f"{lacks}.*E-PUBLISH"):
+        models.train(store, "small", ["valence", "arousal"], "logistic", "eeg+ecg", publish="bare", now=NOW)
+    assert bundle.by_name("bare") is None
 
 
 @pytest.mark.parametrize(
@@ -160,6 +223,7 @@ def test_training_again_changes_nothing_and_another_seed_makes_a_new_version(sto
         ({"model": "oracle"}, "E-MODEL-KIND"),
         ({"publish": "../x"}, "E-MODEL-NAME"),
         ({"study": "nowhere"}, "E-STUDY"),
+        ({"publish": "net", "model": "eegnet", "inputs": "eeg"}, "E-PUBLISH"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_any_work(store, study, changes, code):

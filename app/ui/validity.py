@@ -1,0 +1,283 @@
+"""Controls beside the leak audit: each with its button, its command and what was stored of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.ui import components, formats, job_panel, research, state, wording
+from core.services import experiments, results, studies, validity
+from core.services.audits import Line
+from core.services.experiments import Line as Run
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What is asked about: it stands in the URL, and in the parameters of jobs."""
+
+    study: str
+    target: str
+    model: str
+    inputs: str
+    fusion: str = "early"
+    seed: int = 0
+
+    @classmethod
+    def of(cls, line: Run | Line) -> Pipeline:
+        """That of a run, or of a stored leak audit."""
+        fusion = line.fusion if isinstance(line, Run) else str(line.result.get("fusion", "early"))
+        return cls(line.study, line.target, line.model, line.inputs, fusion, line.seed)
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What stored results are named by."""
+        return {n: getattr(self, n) for n in ("study", "target", "model", "inputs", "seed")}
+
+    @property
+    def title(self) -> str:
+        """How its jobs are called."""
+        return f"{self.model} on {self.inputs}: {self.target}, {self.study}"
+
+    def command(self, *verb: str, **more: str) -> str:
+        """The command line of a verb that takes a pipeline."""
+        own = {n: str(v) for n, v in self.key.items() if n != "seed" or v}
+        words = [word for name, value in (own | more).items() for word in (f"--{name}", value)]
+        return shlex.join(["affectline", *verb, *words])
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One control. ``asks``: its question and how it is answered; ``show`` draws what was stored."""
+
+    title: str
+    asks: str
+    show: Callable[[Mapping[str, Any]], None]
+    kind: str
+
+
+def panels(store, pipeline: Pipeline, refused: bool) -> None:
+    """Every control in a tab of its own, of which the open one is read."""
+    st.markdown("##### Other ways to doubt it")
+    tabs = st.tabs([*(p.title for p in PANELS), "Checklist"], key=state.TAB, bind="query-params")
+    for tab, panel in zip(tabs, PANELS, strict=False):
+        if tab.open:
+            with tab:
+                control(store, pipeline, panel, refused)
+    if tabs[-1].open:
+        with tabs[-1]:
+            checklist(store, pipeline)
+
+
+def control(store, pipeline: Pipeline, panel: Panel, refused: bool) -> None:
+    """What is stored of one control, the button that queues it, and the command that does the same."""
+    st.caption(panel.asks)
+    params, found, command = pipeline.key, {}, pipeline.command("validity", panel.kind)
+    if panel.kind == "labels":
+        params, command = {"study": pipeline.study}, shlex.join(
+            ["affectline", "validity", "labels", "--study", pipeline.study]
+        )  # fmt: skip
+    elif panel.kind == "transfer":
+        others = [s["name"] for s in studies.all_studies(store) if s["name"] != pipeline.study]
+        if not others:
+            components.empty("**There is no other study to test on.**", ("import-export", "Import a study"))
+            return
+        found = {"to": st.selectbox("Test on", others, key="transfer_to")}
+        params, command = params | found, pipeline.command("validity", "transfer", **found)
+    line = results.newest_check(store, panel.kind, params if panel.kind == "labels" else pipeline.key, **found)
+    if line is None:
+        st.info("Not run yet.")
+    else:
+        panel.show(line.result)
+        st.caption(formats.in_label(came(line), 200))
+    if st.button("Run" if line is None else "Run again", key=f"run-{panel.kind}", disabled=refused):
+        job_panel.submit(store, "validity", {"check": panel.kind, **params}, f"{panel.title}: {pipeline.title}")
+    st.code(command, language=None)
+
+
+def came(line: Line) -> str:
+    """When a stored result came about, and by which code."""
+    return f"Stored {formats.when(line.created_at, state.zone())}, code version {line.code_version}, by {line.who}."
+
+
+def table(rows: list[dict[str, Any]], kind: str, **more: Any) -> None:
+    """A small table with its export."""
+    components.table(pd.DataFrame(rows), kind=kind, subject="cohort", key=kind, **more)
+
+
+def checklist(store, pipeline: Pipeline) -> None:
+    """Eight axes of reporting, of a run of this pipeline."""
+    st.caption(
+        "What a paper should say of a result, filled from what is stored of one run; what is not known is named."
+    )
+    runs = [x.id for x in experiments.all_experiments(store) if Pipeline.of(x) == pipeline]
+    if not runs:
+        components.empty("**No run of this pipeline is stored.**", ("experiments", "Experiments"))
+        return
+    wanted = state.param(state.RUN)
+    run = st.selectbox("Run", runs, index=runs.index(wanted) if wanted in runs else 0, key="checklist_run")
+    found = validity.checklist(store, run)
+    table(
+        [
+            {
+                "Axis": row["axis"].capitalize(),
+                "State": f"✕ not known: {', '.join(row['missing'])}" if row["missing"] else "■ known",
+                "What was done": formats.visible(row["text"], 600) or "not known",
+            }
+            for row in found["axes"]
+        ],
+        "checklist", config={"What was done": st.column_config.TextColumn(width="large")},
+    )  # fmt: skip
+    st.code(shlex.join(["affectline", "validity", "checklist", run]), language=None)
+
+
+# ------------------------------------------------------------------------------------------------ what was found
+def stimulus(found: Mapping[str, Any]) -> None:
+    """The stimulus premium."""
+    table(
+        [
+            {"Clips": "others were seen with them", "Balanced accuracy": research.interval(found["seen"])},
+            {"Clips": "nobody was seen with them", "Balanced accuracy": research.interval(found["withheld"])},
+            {"Clips": "difference (stimulus premium)", "Balanced accuracy": research.interval(found["premium"])},
+        ],
+        "stimulus",
+    )
+    n = f"{formats.counted(found['n_subjects'], 'subject')}, {formats.counted(found['n_stimuli'], 'clip')}"
+    st.caption(formats.in_label(f"n = {n}. {found['note']}".strip(), 300))
+
+
+def surrogates(found: Mapping[str, Any]) -> None:
+    """What is left of a score when something of the signals is taken away."""
+    table(
+        [
+            {
+                "Signals": wording.SURROGATES.get(row["signals"], row["signals"]),
+                "Balanced accuracy": research.interval(row["balanced_accuracy"]),
+                "Loss to the recorded": research.interval(row["loss"]),
+            }
+            for row in found["scores"]
+        ],
+        "surrogates",
+    )
+    st.caption(f"n = {formats.counted(found['n_subjects'], 'subject')}, five folds of whole subjects, by trial.")
+
+
+def planted(found: Mapping[str, Any]) -> None:
+    """Which planted sizes are found."""
+    table(
+        [
+            {
+                "Planted": row["size"], "Balanced accuracy": row["balanced_accuracy"],
+                "Found": f"{row['found']} of {formats.counted(row['draws'], 'draw')}",
+            }
+            for row in found["sizes"]
+        ],
+        "control",
+    )  # fmt: skip
+    smallest = found["smallest"]
+    st.text(
+        "No size was found in every draw: a score at chance of this pipeline says nothing here."
+        if smallest is None
+        else f"The smallest size found in every draw, as is every larger one: {smallest:g} {found['unit']}."
+    )
+
+
+def labels(found: Mapping[str, Any]) -> None:
+    """Cuts and ties, agreement, and intended against reported."""
+    rows = [
+        {
+            "Target": formats.name(sweep["target"]), "Cut": row["cut"], "Ties": found["rules"][row["ties"]],
+            "n": row["n"], "Majority class": row["majority_accuracy"], "Near the cut": row["near_share"],
+            "Agreement (alpha)": row["alpha"],
+        }
+        for sweep in found["sweeps"] for row in sweep["policies"]
+    ]  # fmt: skip
+    if not rows:
+        st.info("No label of this study was rated.")
+        return
+    floats = dict.fromkeys(("Majority class", "Near the cut", "Agreement (alpha)"), float)
+    components.table(
+        pd.DataFrame(rows).astype(floats), kind="labels", subject="cohort", key="labels", percent=("Near the cut",),
+        placeholder=components.NOT_COMPUTED + ": too few", config={"n": st.column_config.NumberColumn(format="%d")},
+    )  # fmt: skip
+    st.caption(
+        "Majority class: the accuracy of always saying the same. Near the cut: within a sixteenth of the scale. "
+        "Agreement: Krippendorff's alpha of High and Low between raters of one stimulus. "
+        + " ".join(_rated(s) for s in found["sweeps"])
+    )
+    table(
+        [
+            {
+                "Target": formats.name(own["target"]), "Meant by": own["basis"], "n": own["n"],
+                "Meant High, said High": own["counts"]["meant_high_said_high"],
+                "Meant High, said Low": own["counts"]["meant_high_said_low"],
+                "Meant Low, said High": own["counts"]["meant_low_said_high"],
+                "Meant Low, said Low": own["counts"]["meant_low_said_low"],
+                "Differ": "not computed: too few" if own["differ_share"] is None
+                else formats.share(own["differ_share"]),
+            }
+            for own in found["intended"]
+        ],
+        "intended",
+    )  # fmt: skip
+
+
+def _rated(sweep: Mapping[str, Any]) -> str:
+    alpha = (
+        "alpha of the ratings not computed" if sweep["alpha"] is None else f"alpha of the ratings {sweep['alpha']:.2f}"
+    )
+    n = f"{formats.counted(sweep['n_ratings'], 'rating')}, {formats.counted(sweep['n_subjects'], 'subject')}"
+    return f"{formats.name(sweep['target'])}: {n}, {alpha}."
+
+
+def transfer(found: Mapping[str, Any]) -> None:
+    """From one study to another."""
+    table(
+        [
+            {
+                "Alignment": wording.ALIGNMENTS.get(row["alignment"], row["alignment"]),
+                "Balanced accuracy": research.interval(row["balanced_accuracy"]),
+                "AUC": research.interval(row["roc_auc"]),
+            }
+            for row in found["scores"]
+        ],
+        "transfer",
+    )
+    n = f"{formats.counted(found['n_subjects'], 'subject')} of {found['to']}"
+    st.caption(formats.in_label(f"n = {n}, {formats.counted(found['n_columns'], 'shared column')}, by trial.", 200))
+
+
+PANELS = (
+    Panel(
+        "Stimulus holdout",
+        "Does it know the clips? Unseen people on clips that others were seen with, less the same people on clips that "
+        "nobody was seen with.",
+        stimulus, "stimulus",
+    ),
+    Panel(
+        "Surrogates",
+        "What does it live on? The same pipeline on signals whose order, direction or wave form was taken away.",
+        surrogates, "surrogates",
+    ),
+    Panel(
+        "Positive control",
+        "What could it find? Labels are dealt anew and a difference of known size is planted.",
+        planted, "control",
+    ),
+    Panel(
+        "Label policy",
+        "What is High? Every cut and rule for ties, how far raters agree, and what was meant against what was said. Of "
+        "the whole study, whatever the model.",
+        labels, "labels",
+    ),
+    Panel(
+        "Transfer",
+        "Does it hold elsewhere? Trained on this study, tested on another, without and with alignments that see no "
+        "label.",
+        transfer, "transfer",
+    ),
+)  # fmt: skip

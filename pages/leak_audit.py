@@ -1,0 +1,323 @@
+"""Leak audit: the same pipeline under leaky and clean splits, checks by name, and other ways to doubt a score."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.ui import components, formats, job_panel, nav, research, state, validity, wording
+from app.ui.charts import research as charts
+from app.ui.validity import Pipeline
+from core.errors import AffectlineError, NotFound
+from core.services import audits, experiments, exports, results, studies
+from core.services.audits import Line
+from core.services.jobs import Job
+
+CHOICE = (
+    state.AUDIT, state.RUN, state.STUDY, state.TARGET, state.MODEL, state.INPUTS, state.FUSION, state.SEED, state.TAB,
+)  # fmt: skip
+ORDER = ("random_window", "trial", "subject_kfold", "loso", "nested_loso")
+PROBES, NULL = ("subject probe", "stimulus probe"), ("label permutation",)
+MEANINGS = {
+    "premium": "balanced accuracy of windows under random windows less under nested LOSO, 95 % bootstrap over subjects",
+    "scores": "balanced accuracy of windows under each split, mean over subjects",
+    "checks": "each named check: outcome pass, fail or not_checkable, evidence with the place in the code",
+    "experiments": "the stored experiment of each split",
+    "config": "everything beside study, target, inputs, model and seed that the result hangs on",
+}
+
+
+# ------------------------------------------------------------------------------------------------ choosing
+def overview(store) -> None:
+    """The audits there are, and the ways to another: a run, or a pipeline."""
+    found, runs = audits.results(store, "leak_audit"), experiments.all_experiments(store)
+    if not studies.all_studies(store) and not found:
+        components.empty(
+            "**Choose a run: there is none yet.** A leak audit runs one pipeline under leaky and clean splits and "
+            "looks for what slipped from test to training. It needs a study.",
+            ("import-export", "Import a study"),
+        )
+        research.demo_run(store)
+        return
+    st.markdown("**Choose a run, or a pipeline.** It is run under five splits, and every check is named.")
+    asked = [x for x in runs if x.task == "binary"]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        names = {x.id: f"{x.id}: {Pipeline.of(x).title}, {wording.SPLITS.get(x.split, x.split)}" for x in asked}
+        run = st.selectbox("Run", list(names), index=None, format_func=names.__getitem__, key="choose_run", width=620,
+                           placeholder="Choose a run" if names else "No run of High or not yet")  # fmt: skip
+        if st.button("Ask of this run", type="primary", disabled=run is None, key="ask_run"):
+            state.set_param(state.RUN, run)
+            st.rerun()
+    with st.expander("Choose a pipeline", expanded=not names, key="choose_pipeline"):
+        form(store)
+    listing(found)
+
+
+def form(store) -> None:
+    """A pipeline that need not have been run."""
+    known = {s["name"]: s for s in studies.all_studies(store) if s["targets"]}
+    if not known:
+        st.caption("There is no study with labels.")
+        return
+    titles = results.models()
+    first, second, third = st.columns(3)
+    with first:
+        study = st.selectbox("Study", list(known), key="ask_study")
+        target = st.selectbox("Target", known[study]["targets"], format_func=formats.name, key="ask_target")
+    with second:
+        model = st.selectbox("Model", titles, index=[*titles].index("logistic"), format_func=titles.__getitem__,
+                             key="ask_model")  # fmt: skip
+        seed = st.number_input("Seed", min_value=0, max_value=2**31 - 1, value=0, step=1, key="ask_seed")
+    with third:
+        inputs, fusion = research.signals(store, study, model)
+    if st.button("Ask of this pipeline", disabled=not inputs, key="ask_pipeline"):
+        pipeline = Pipeline(study, target, model, inputs, fusion, int(seed))
+        for name, value in pipeline.key.items():
+            state.set_param(name, str(value) if value else None)
+        state.set_param(state.FUSION, fusion if fusion != "early" else None)
+        st.rerun()
+
+
+def listing(found: Sequence[Line]) -> None:
+    """Stored audits, newest first; a row opens one."""
+    st.markdown("##### Stored audits")
+    if not found:
+        st.caption("No audit is stored yet.")
+        return
+    frame = pd.DataFrame(
+        [
+            {
+                "Study": x.study, "Target": formats.name(x.target), "Signals": x.inputs,
+                "Model": research.model_title(x.model), "Fusion": x.result.get("fusion", "early"), "Seed": x.seed,
+                "Leak premium": premium(x.result), "Checks": counts(x.result["checks"]), "Made": x.created_at,
+                "Code": x.code_version,
+            }
+            for x in found
+        ]
+    )  # fmt: skip
+    picked = components.table(
+        frame, kind="leak-audits", subject="cohort", key="audits", select=True,
+        alt=f"{formats.counted(len(frame), 'leak audit')} with premium and outcomes",
+        config={"Seed": st.column_config.NumberColumn(format="%d")},
+    )  # fmt: skip
+    if picked is not None:
+        state.set_param(state.AUDIT, str(found[picked].id))
+        st.rerun()
+
+
+def premium(result: Mapping[str, Any]) -> str:
+    """+0.31 (+0.20 to +0.41), or why there is none."""
+    own = result["premium"]
+    if own["value"] is None or own["low"] is None:
+        return "not computed: too few subjects" if own["value"] is None else f"{own['value']:+.2f}, no interval"
+    return research.difference(own)
+
+
+def counts(checks: Sequence[Mapping[str, Any]]) -> str:
+    """1 fail, 2 not checkable, 15 pass, each with its symbol."""
+    n = Counter(c["outcome"] for c in checks)
+    return ", ".join(
+        f"{words[0]} {n[outcome]} {words[2:]}" for outcome, words in wording.OUTCOMES.items() if n[outcome]
+    )
+
+
+def chosen(store) -> tuple[Pipeline | None, Line | None]:
+    """What the URL asks about, and the stored audit that answers; what is not there is said, never replaced."""
+    audit, run = state.param(state.AUDIT), state.param(state.RUN)
+    if audit:
+        line = next((x for x in audits.results(store, "leak_audit") if str(x.id) == audit), None)
+        if line is None:
+            st.error(f"Unknown audit {formats.in_label(audit, 40)}. No other is shown in its place.")
+            return None, None
+        return Pipeline.of(line), line
+    if run:
+        try:
+            own = experiments.get(store, run).line
+        except NotFound:
+            st.error(f"Unknown run {formats.in_label(run, 40)}. No other is shown in its place.")
+            return None, None
+        if own.task != "binary":
+            words = wording.TASKS.get(own.task, own.task)
+            st.info(f"{own.id} predicts another thing ({words}): the leak audit is of High or not.")
+            return None, None
+        pipeline = Pipeline.of(own)
+    else:
+        study, target, model, inputs = (state.param(n) for n in CHOICE[2:6])
+        if not (study and target and model and inputs):
+            return None, None
+        fusion, seed = state.param(state.FUSION) or "early", int(state.number_param(state.SEED, 0))
+        pipeline = Pipeline(study, target, model, inputs, fusion, seed)
+    return pipeline, results.newest_check(store, "leak_audit", pipeline.key, fusion=pipeline.fusion)
+
+
+# ------------------------------------------------------------------------------------------------ one pipeline
+def show(store, pipeline: Pipeline, line: Line | None) -> None:
+    """What is known of one pipeline, and the ways to know more."""
+    st.markdown(
+        f"#### {formats.in_label(research.model_title(pipeline.model))} on "
+        f"{formats.in_label(research.inputs_title(pipeline.inputs))}"
+    )
+    st.caption(
+        formats.in_label(
+            f"{formats.name(pipeline.target)} · study {pipeline.study} · {pipeline.fusion} fusion · seed "
+            f"{pipeline.seed} · options as published", 200,
+        )
+    )  # fmt: skip
+    refused = refusal(store, pipeline)
+    if refused is not None:
+        components.show_error(refused)
+    if line is None and refused is None:
+        components.empty(
+            "**Not audited yet.** The pipeline is run under five splits, each an experiment that is stored fold by "
+            "fold, and then checked: minutes for a small study, hours for a net. It goes on by itself."
+        )
+    if line is not None:
+        audit(store, line)
+    start(store, pipeline, line is not None, refused is not None)
+    st.divider()
+    validity.panels(store, pipeline, refused is not None)
+
+
+def refusal(store, pipeline: Pipeline) -> AffectlineError | None:
+    """Why this pipeline cannot be run here; None where it can."""
+    try:
+        results.auditable(store, **pipeline.key, fusion=pipeline.fusion)
+    except AffectlineError as error:
+        return error
+    return None
+
+
+def start(store, pipeline: Pipeline, again: bool, refused: bool) -> None:
+    """The button that queues the audit, and the command that does the same."""
+    if st.button("Audit again" if again else "Start the leak audit", type="secondary" if again else "primary",
+                 disabled=refused, key="start_audit"):  # fmt: skip
+        params = {**pipeline.key, "fusion": pipeline.fusion}
+        job_panel.submit(store, "leak_audit", params, f"Leak audit: {pipeline.title}")
+    if again:
+        st.caption("Where neither study nor pipeline changed, the stored audit comes back.")
+    more = {"fusion": pipeline.fusion} if pipeline.fusion != "early" else {}
+    st.code(pipeline.command("leak-audit", **more), language=None)
+
+
+def audit(store, line: Line) -> None:
+    """A stored audit: premium, splits, checks, probes, labels dealt anew."""
+    result = line.result
+    own = result["premium"]
+    st.metric("Leak premium", premium(result), width="content")
+    st.text(wording.premium(own["value"], own["low"], own["high"]))
+    splits(store, result)
+    st.markdown("##### What was looked at?")
+    checks = result["checks"]
+    n = Counter(c["outcome"] for c in checks)
+    st.text(f"{formats.counted(len(checks), 'check')}: {counts(checks)}")
+    if n["fail"]:
+        st.warning("A check failed: read its evidence before this number is used.")
+    if n["not_checkable"]:
+        st.info("What is not checkable is not passed: nothing is known of it.")
+    table([c for c in checks if c["name"] not in (*PROBES, *NULL)], "checks")
+    st.caption("Passed means that nothing of this kind was found in what was looked at, not that there is nothing.")
+    for title, names, kind in (
+        ("Do the features name the person or the clip?", PROBES, "probes"),
+        ("What does it score on labels dealt anew?", NULL, "permutation"),
+    ):
+        st.markdown(f"##### {title}")
+        table([c for c in checks if c["name"] in names], kind)
+    st.caption(formats.in_label(validity.came(line), 200))
+    export(store, line)
+
+
+def splits(store, result: Mapping[str, Any]) -> None:
+    """Naive beside clean: the same pipeline under each split."""
+    runs = {x.id: (x.summary or {}).get("window", {}) for x in experiments.all_experiments(store)}
+    made = result["experiments"]
+    rows: list[dict[str, Any]] = []
+    for split in sorted(result["scores"], key=ORDER.index):
+        own = runs.get(made.get(split, ""), {}).get("balanced_accuracy", {})
+        rows.append(
+            {
+                "name": wording.SPLITS.get(split, split).partition(":")[0].removesuffix(" (leaky)"),
+                "value": result["scores"][split],
+                "low": own.get("low"), "high": own.get("high"), "leaky": split in results.LEAKY,
+                "run": made.get(split, "not stored"),
+            }
+        )  # fmt: skip
+    chance = next((c for s, r in made.items() if s not in results.LEAKY and (c := runs.get(r, {}).get("chance"))), None)
+    said = "; ".join(f"{r['name']}{' (leaky)' * r['leaky']} {formats.number(r['value'])}" for r in rows)
+    components.chart(
+        charts.splits(rows, chance), key="splits", title="What does the same pipeline score when it may peek?",
+        caption="Balanced accuracy of windows, mean over subjects with its 95 % interval; hollow on shade: a leaky "
+        f"split, which says nothing of a new person. Dotted: a coin{', the band its 95 %' if chance else ''}.",
+        alt=f"Balanced accuracy by split: {said}; chance 0.50", kind="leak-splits", subject="cohort",
+        make_table=lambda: pd.DataFrame(
+            [{"Split": r["name"], "Leaky": "yes" if r["leaky"] else "no", "Balanced accuracy": r["value"],
+              "Low": r["low"], "High": r["high"], "Run": r["run"]} for r in rows]
+        ).astype({"Low": float, "High": float}),
+        how="Model, features, seed and windows are the same; only who and what may lie in training differs. The "
+        f"premium is windows at random less nested LOSO, paired by subject. {wording.LEAKY}",
+    )  # fmt: skip
+    with st.container(horizontal=True):
+        for row in rows:
+            if row["run"] in runs:
+                nav.link("experiments", f"{row['run']}: {row['name']}", {state.RUN: row["run"]})
+
+
+def table(checks: Sequence[Mapping[str, Any]], kind: str) -> None:
+    """Checks with outcome, evidence and place; those that failed first."""
+    if not checks:
+        st.text("not computed: this audit has no such check")
+        return
+    order = list(wording.OUTCOMES)
+    rows = []
+    for check in sorted(checks, key=lambda c: order.index(c["outcome"])):
+        found = re.fullmatch(r"(.*) \((\S+\.py [^()]+)\)", check["evidence"], re.DOTALL)
+        said, where = found.groups() if found else (check["evidence"], "not known")
+        rows.append(
+            {"Outcome": wording.OUTCOMES[check["outcome"]], "Check": check["name"].capitalize(),
+             "Evidence": formats.visible(said, 600), "Place in the code": where}
+        )  # fmt: skip
+    frame = pd.DataFrame(rows)
+    st.table(frame.map(lambda text: formats.in_label(text, 600)), hide_index=True)
+    components.export_button(frame, kind=f"leak-{kind}", key=f"leak-{kind}")
+
+
+def export(store, line: Line) -> None:
+    """The audit as JSON, by the export service."""
+
+    def data() -> bytes:
+        value = {"audit": line.id, "made_at": line.created_at.isoformat(), "code_version": line.code_version,
+                 **line.result, "config": dict(line.config)}  # fmt: skip
+        return exports.export_json(
+            store, "leak-audit", value, line.study, n=len(line.result["checks"]), now=state.now(),
+            filters={"audit": line.id}, meanings=MEANINGS,
+        ).zip()  # fmt: skip
+
+    st.download_button(
+        "Export JSON", data=data, file_name=f"leak-audit_{components.safe_name(line.study)}.zip",
+        mime="application/zip", key="export-audit", on_click="ignore",
+        help="A zip of the audit as JSON, with dictionary and manifest.",
+    )  # fmt: skip
+
+
+def ended(store, job: Job) -> None:
+    """A job of this page that ended well."""
+    st.success("Done. What it found is stored.")
+    job_panel.close()
+
+
+with components.page("leak-audit"):
+    store = state.store()
+    if any(state.param(n) for n in CHOICE[:3]):
+        research.back(*CHOICE, state.JOB, label="Choose another")
+    job = job_panel.of_url(store, ("leak_audit", "validity", "demo_run"))
+    if job is not None:
+        job_panel.show(store, job, ended, "" if job.kind == "validity" else research.KEPT)
+    pipeline, line = chosen(store)
+    if pipeline is None:
+        overview(store)
+    else:
+        show(store, pipeline, line)

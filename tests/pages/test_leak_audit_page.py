@@ -1,0 +1,256 @@
+"""Leak audit: empty, a choice, under way, failed, partly checkable, full, and the controls beside it."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import pytest
+
+from app.ui import validity as ui
+from app.ui import wording
+from core import compute
+from core.evaluation import control, leak_audit
+from core.evaluation.surrogates import SURROGATES
+from core.evaluation.transfer import ALIGNMENTS
+from core.services import exports, jobs, results, validity
+from core.settings import settings
+from core.storage import research as storage
+from tests.core.services.test_experiments import inline
+from tests.pages.conftest import NOW, open_page
+from tests.pages.research_site import FULL, LEAKY, VALUE
+from tests.pages.test_experiments_page import said
+from tests.pages.test_studies_page import job_of
+
+PIPE = {"study": "small", "target": "valence", "model": "logistic", "inputs": "eeg"}
+INTERVAL = {"value": 0.31, "low": 0.2, "high": 0.41}
+CHECKS = [
+    {"name": "subject overlap", "outcome": "pass", "evidence": "0 of 5 folds (at most 0) (core/evaluation/x.py loso)"},
+    {
+        "name": "id-like columns",
+        "outcome": "fail",
+        "evidence": "trial_no (core/evaluation/identity.py id_like)",
+    },
+    {
+        "name": "subject probe",
+        "outcome": "pass",
+        "evidence": "in 80% (core/evaluation/identity.py subject_probe)",
+    },
+    {"name": "stimulus probe", "outcome": "not_checkable", "evidence": "none shared (core/evaluation/y.py probe)"},
+    {"name": "label permutation", "outcome": "pass", "evidence": "0.49, chance 0.50 (core/evaluation/z.py run_fold)"},
+]
+
+
+def stored(store, kind: str, result: dict, key: dict = PIPE, config_hash: str = "a") -> None:
+    """A result as the services store it."""
+    with store.write() as tx:
+        storage.add_audit_result(
+            tx, now=NOW, kind=kind, **{"seed": 0, **key}, config={}, config_hash=config_hash, code_version="1",
+            result=result,
+        )  # fmt: skip
+
+
+def audited(store, premium: dict = INTERVAL, checks: list = CHECKS, **key: str) -> None:
+    scores = dict.fromkeys(leak_audit.COMPARED, 0.5) | {"random_window": 0.81, "trial": 0.7}
+    made = {"loso": FULL, "trial": LEAKY}
+    own = {"premium": premium, "scores": scores, "checks": checks, "experiments": made, "fusion": "early"}
+    stored(store, "leak_audit", own, PIPE | key)
+
+
+def work(store, monkeypatch) -> None:
+    """What the worker would do now, folds in this process."""
+    monkeypatch.setattr(compute, "executor", inline())
+    job = jobs.claim(store, "w", now=NOW)
+    jobs.execute(settings().database, job.id)
+
+
+def tables(at) -> list:
+    return [d.value for d in at.get("table")]
+
+
+def test_without_a_study_the_page_says_what_is_needed(empty):
+    at = open_page("leak_audit")
+    assert "Choose a run: there is none yet" in said(at) and any(b.key == "demo_run" for b in at.button)
+
+
+def test_a_run_or_a_pipeline_is_chosen_and_stands_in_the_url(research):
+    at = open_page("leak_audit")
+    assert "No audit is stored yet" in said(at)
+    options = at.selectbox(key="choose_run").options
+    assert any(o.startswith(FULL) for o in options) and not any(o.startswith(VALUE) for o in options)
+    at.selectbox(key="choose_run").set_value(FULL).run()
+    at.button(key="ask_run").click().run()
+    text = said(at)
+    assert at.query_params["run"] in (FULL, [FULL]) and "Not audited yet" in text
+    assert at.code[0].value == (
+        "affectline leak-audit --study small --target valence --model logistic --inputs eeg"
+    )  # fmt: skip
+    at.button(key="back").click().run()
+    at.selectbox(key="ask_model").set_value("forest").run()
+    at.button(key="ask_pipeline").click().run()
+    assert "Random forest on EEG + ECG" in said(at)
+    assert {n: at.query_params[n] for n in ("study", "model", "inputs")} in (
+        {"study": "small", "model": "forest", "inputs": "eeg+ecg"},
+        {"study": ["small"], "model": ["forest"], "inputs": ["eeg+ecg"]},
+    )
+
+
+def test_an_audit_is_queued_once_shown_after_a_refresh_and_cancelled(research):
+    at = open_page("leak_audit", **PIPE, fusion="late", seed="3")
+    at.button(key="start_audit").click().run()
+    said(at)
+    job = jobs.get(research, job_of(at))
+    assert (job.kind, dict(job.params)) == ("leak_audit", {**PIPE, "fusion": "late", "seed": 3})
+    again = open_page("leak_audit", **PIPE, fusion="late", seed="3", job=job.id)
+    assert len(again.get("progress")) == 1
+    again.button(key="start_audit").click().run()
+    assert job_of(again) == job.id, "the same work is not queued twice"
+    again.button(key="cancel_job").click().run()
+    assert "Cancelled" in said(again) and jobs.get(research, job.id).state == "cancelled"
+
+
+def test_an_audit_that_failed_says_why(research, monkeypatch):
+    job = jobs.submit(research, "leak_audit", PIPE | {"study": "nowhere"}, now=NOW)
+    work(research, monkeypatch)
+    text = said(open_page("leak_audit", **PIPE, job=job.id))
+    assert "E-STUDY" in text and "Go on" in text and "Not audited yet" in text
+
+
+def test_a_full_audit_has_premium_splits_checks_probes_and_labels_dealt_anew(research):
+    audited(research)
+    at = open_page("leak_audit", run=FULL)
+    text = said(at)
+    assert at.metric[0].value == "+0.31 (+0.20 to +0.41)" and wording.premium(0.31, 0.2, 0.41) in text
+    (figure,) = at.get("plotly_chart")
+    assert "Windows at random (leaky) 0.81" in figure.proto.alt and "chance 0.50" in figure.proto.alt
+    drawn = json.loads(figure.proto.spec)["layout"]
+    assert [a["text"] for a in drawn["annotations"]].count(wording.LEAKY_MARK) == 2
+    checks, probes, null = tables(at)
+    assert checks["Outcome"].tolist() == ["✕ fail", "■ pass"], "what failed comes first"
+    row = checks.iloc[1].map(lambda t: t.replace("\\", ""))
+    assert row["Evidence"] == "0 of 5 folds (at most 0)" and row["Place in the code"] == "core/evaluation/x.py loso"
+    assert probes["Outcome"].tolist() == ["○ not checkable", "■ pass"] and len(null) == 1
+    assert "5 checks: ✕ 1 fail, ○ 1 not checkable, ■ 3 pass" in text and "is not passed" in text
+    labels = [b.proto.label for b in at.get("download_button")]
+    assert "Export JSON" in labels and any(f"{FULL}: LOSO" in t for t in text.splitlines())
+
+
+def test_too_few_subjects_leave_no_premium_and_nothing_checkable_is_not_passed(research):
+    audited(research, {"value": None, "low": None, "high": None}, [CHECKS[3]])
+    text = said(open_page("leak_audit", **PIPE))
+    assert "not computed: too few subjects" in text and "Too few subjects" in text
+    assert "1 check: ○ 1 not checkable" in text and "A check failed" not in text
+    assert "this audit has no such check" in text
+
+
+def test_stored_audits_are_listed_and_opened_by_their_own_address(research):
+    audited(research)
+    audited(research, {"value": 0.1, "low": -0.1, "high": 0.3}, inputs="ecg")
+    at = open_page("leak_audit")
+    said(at)
+    frame = next(d.value for d in at.get("dataframe") if "Leak premium" in d.value.columns)
+    assert frame["Leak premium"].tolist() == ["+0.10 (-0.10 to +0.30)", "+0.31 (+0.20 to +0.41)"]
+    assert frame["Checks"].tolist() == ["✕ 1 fail, ○ 1 not checkable, ■ 3 pass"] * 2
+    text = said(open_page("leak_audit", audit="1"))
+    assert "+0.31" in text and "on EEG" in text
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"run": "E-9999"}, "Unknown run E-9999"),
+        ({"audit": "77"}, "Unknown audit 77"),
+        ({"run": VALUE}, "is of High or not"),
+        (PIPE | {"study": "nowhere"}, "E-STUDY"),
+        (PIPE | {"model": "oracle"}, "E-MODEL-KIND"),
+        (PIPE | {"inputs": "face"}, "E-INPUTS"),
+        ({"job": "f" * 16}, "Unknown job"),
+    ],
+)
+def test_what_is_not_there_or_cannot_be_audited_is_said_and_not_run(params, words, research):
+    at = open_page("leak_audit", **params)
+    assert words in said(at)
+    assert all(b.disabled for b in at.button if b.key == "start_audit")
+
+
+SCORE = {"balanced_accuracy": INTERVAL, "loss": INTERVAL, "roc_auc": INTERVAL | {"value": None}}
+FOUND = {
+    "stimulus": ({"premium": INTERVAL, "seen": INTERVAL, "withheld": INTERVAL, "n_subjects": 5, "n_stimuli": 8,
+                  "note": "Names were taken."}, "n = 5 subjects, 8 clips. Names were taken."),
+    "surrogates": ({"scores": [{"signals": n, **SCORE} for n in ("original", *SURROGATES)], "n_subjects": 5},
+                   "Played backwards"),
+    "transfer": ({"to": "other", "scores": [{"alignment": n, **SCORE} for n in ALIGNMENTS], "n_subjects": 3,
+                  "n_columns": 7}, "n = 3 subjects of other, 7 shared columns"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FOUND)
+def test_a_stored_control_is_shown_with_its_command(kind, research, monkeypatch):
+    monkeypatch.setattr("core.services.studies.all_studies", _two(research))
+    (panel,) = (p for p in ui.PANELS if p.kind == kind)
+    at = open_page("leak_audit", **PIPE, tab=panel.title)
+    assert "Not run yet" in said(at)
+    result, words = FOUND[kind]
+    stored(research, kind, result)
+    at = open_page("leak_audit", **PIPE, tab=panel.title)
+    text = said(at)
+    assert words in text and "0.31 (0.20-0.41)" in text and "Not run yet" not in text
+    to = " --to other" if kind == "transfer" else ""
+    assert at.code[-1].value == (
+        f"affectline validity {kind} --study small --target valence --model logistic --inputs eeg{to}"
+    )
+
+
+def _two(store):
+    from core.services import studies
+
+    one = studies.all_studies(store)[0]
+    return lambda _: [one, one | {"name": "other"}]
+
+
+@pytest.mark.parametrize(("kind", "words"), [("labels", "Krippendorff"), ("control", "size found in every draw")])
+def test_the_button_of_a_control_queues_its_job_and_the_panel_shows_what_it_found(kind, words, research, monkeypatch):
+    monkeypatch.setattr(control, "SIZES", (8.0,))
+    monkeypatch.setattr(control, "DRAWS", 1)
+    (panel,) = (p for p in ui.PANELS if p.kind == kind)
+    at = open_page("leak_audit", **PIPE, tab=panel.title)
+    at.button(key=f"run-{kind}").click().run()
+    job = jobs.get(research, job_of(at))
+    assert job.kind == "validity" and job.params["check"] == kind
+    work(research, monkeypatch)
+    at = open_page("leak_audit", **PIPE, tab=panel.title, job=job.id)
+    assert words in said(at) and "Done. What it found is stored." in said(at)
+
+
+def test_every_stored_control_has_a_panel_and_surrogates_and_alignments_have_words():
+    assert [p.kind for p in ui.PANELS] == list(validity.CHECKS)
+    assert set(wording.SURROGATES) == {"original", *SURROGATES} and set(wording.ALIGNMENTS) == set(ALIGNMENTS)
+
+
+def test_the_checklist_is_of_a_stored_run_of_the_pipeline(research):
+    at = open_page("leak_audit", run=FULL, tab="Checklist")
+    text = said(at)
+    assert "■ known" in text and at.code[-1].value == f"affectline validity checklist {FULL}"
+    assert "No run of this pipeline" in said(open_page("leak_audit", **PIPE, seed="99", tab="Checklist"))
+
+
+def test_a_run_leads_to_its_audit_and_a_score_above_the_yardstick_asks_for_it(research, monkeypatch):
+    monkeypatch.setattr("app.ui.run_detail.simulated", lambda store, study: False)
+    monkeypatch.setattr(wording, "yardstick", lambda *a: (True, "Above 0.65"))
+    at = open_page("experiments", run=FULL)
+    assert "○ not audited" in said(at)
+    links = [(p.proto.page, p.proto.query_string) for p in at.get("page_link")]
+    assert links.count(("leak-audit", f"run={FULL}")) == 2, "from the badge, and from the sentence"
+
+
+def test_an_audit_leaves_as_json_with_words_for_what_is_not_computed_and_an_audit_row(research):
+    audited(research, {"value": None, "low": None, "high": None})
+    line = results.newest_check(research, "leak_audit", PIPE, fusion="early")
+    made = exports.export_json(research, "leak-audit", line.result, "small", n=5, now=NOW, meanings={"checks": "each"})
+    with zipfile.ZipFile(io.BytesIO(made.zip())) as bag:
+        name = next(n for n in bag.namelist() if n.startswith("leak-audit_small"))
+        value, dictionary = (json.loads(bag.read(n)) for n in (name, "data_dictionary.json"))
+    assert value["premium"]["value"] == {"not_computed": "too_few"} and value["checks"] == CHECKS
+    assert [d["column"] for d in dictionary] == list(line.result)
+    assert exports.recent(research)[0]["kind"] == "leak-audit"

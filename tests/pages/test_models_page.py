@@ -1,0 +1,132 @@
+"""Models: none, the list, one card in full, a locked one, decisions with a reason, and what would change."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+from core.models import bundle
+from core.services import exports, jobs, models
+from core.settings import MODELS_SHIPPED
+from tests.pages.conftest import NOW, RECORDED, open_page
+from tests.pages.test_pages import check
+
+DEMO, BAND = "demo-eeg-ecg", "wearable-stress"
+
+
+def said(at) -> str:
+    return check(at).replace("\\", "")
+
+
+def table(at, column: str):
+    return next(d.value for d in at.get("dataframe") if column in d.value.columns)
+
+
+def test_without_a_model_the_page_says_how_to_get_one(empty, monkeypatch):
+    monkeypatch.setattr(bundle, "MODELS_SHIPPED", empty / "none")
+    at = open_page("models")
+    assert "No model is installed." in said(at) and "--publish" in at.code[0].value
+
+
+def test_the_list_has_state_targets_signals_and_scores_with_intervals(filled):
+    models.retire(filled, DEMO, "our own is better", NOW)
+    at = open_page("models")
+    frame = table(at, "State").set_index("Model")
+    assert frame.loc[BAND, "State"] == "■ Approved" and frame.loc[DEMO, "State"] == "✕ Retired"
+    stress = bundle.load(MODELS_SHIPPED / BAND).card.loso["stress"].balanced_accuracy
+    assert frame.loc[BAND, "Balanced accuracy"] == f"Stress {stress.value:.2f} ({stress.low:.2f}-{stress.high:.2f})"
+    assert frame.loc[DEMO, "Signals"] == "EEG + ECG" and frame.loc[DEMO, "Why"] == "our own is better"
+    assert "simulated" in frame.loc[DEMO, "Trained on"] and said(at)
+
+
+def test_the_stress_card_prints_its_score_beside_the_clock_and_names_the_lowest_five(filled):
+    at = open_page("models", model=BAND)
+    text = said(at)
+    card = bundle.load(MODELS_SHIPPED / BAND).card
+    assert "stressor on or off, not felt stress" in text and "A clock alone reaches an AUC of 0.96" in text
+    shown = table(at, "Control")
+    assert list(shown["Control"][:4]) == [
+        "This model, people left out", "This model, people left out", "Clock alone: time since the start",
+        "Clock alone: time since the start",
+    ]  # fmt: skip
+    assert {"People of another laboratory", "Movement of the wrist alone"} <= set(shown["Control"])
+    lowest = sorted(card.loso["stress"].subjects, key=lambda s: (s.balanced_accuracy, s.subject))[:5]
+    assert f"Stress: {', '.join(f'{s.subject} {s.balanced_accuracy:.2f}' for s in lowest)}." in text
+    assert "16% of windows are flagged" in text and "Intended use" in text and "Not for" in text
+    assert len(table(at, "Brier")) == 27
+    assert set(table(at, "Result")["Result"]) == {"■ pass"}
+    values = set(table(at, "Value")["Value"]) | {v for d in at.get("dataframe") if "What" in d.value
+                                                 for v in d.value["Value"]}  # fmt: skip
+    assert card.files["model.skops"] in values and card.training.sha256 in values
+
+
+def test_a_demonstration_says_so_and_has_no_controls(filled):
+    text = said(open_page("models", model=DEMO))
+    assert "carry no meaning for a person" in text and "No controls are on this card" in text
+    assert "Majority class" in text and "it cannot warn of recordings unlike them" in text
+
+
+def test_a_model_whose_files_changed_is_locked(filled):
+    place = filled.data_dir / "models" / "ours"
+    shutil.copytree(MODELS_SHIPPED / DEMO, place)
+    card = json.loads((place / "card.json").read_text())
+    (place / "card.json").write_text(json.dumps(card | {"name": "ours"}))
+    with (place / "model.skops").open("ab") as file:
+        file.write(b"x")
+    assert table(open_page("models"), "State").set_index("Model").loc["ours", "State"] == "✕ Locked"
+    at = open_page("models", model="ours")
+    text = said(at)
+    assert "is locked and predicts nothing" in text and "is not the file that the card describes" in text
+    assert not {"approve", "retire", "changes"} & {b.key for b in at.button}
+
+
+def test_an_unknown_model_is_said_beside_the_list(filled):
+    at = open_page("models", model="nobody")
+    assert "There is no model nobody" in said(at) and len(table(at, "State")) == 2
+
+
+def test_deciding_asks_for_a_reason_first_and_what_was_decided_stands_on_the_card(filled):
+    at = open_page("models", model=DEMO)
+    at.button(key="retire").click().run()
+    assert "takes it out of use" in said(at) and [t.label for t in at.text_input] == ["Reason"]
+    assert models.history(filled, DEMO) == []
+    models.retire(filled, DEMO, "the cap was changed", NOW)
+    at = open_page("models", model=DEMO)
+    assert "the cap was changed" in said(at) and "refused by name" in said(at)
+    assert {"approve", "retire"} & {b.key for b in at.button} == {"approve"}
+    at.button(key="approve").click().run()
+    assert "lets it be used by default" in said(at)
+    models.approve(filled, DEMO, "needed again", NOW)
+    at = open_page("models", model=DEMO)
+    assert list(table(at, "Who")["Why"]) == ["needed again", "the cap was changed"]
+    assert {"approve", "retire"} & {b.key for b in at.button} == {"retire"}
+
+
+def test_what_would_change_is_a_job_whose_table_stands_beside_the_card(filled):
+    at = open_page("models", model=DEMO)
+    at.button(key="changes").click().run()
+    check(at)
+    job = at.query_params["job"]
+    job = jobs.get(filled, job[0] if isinstance(job, list) else job)
+    assert job.kind == "what_would_change" and at.get("progress")
+    claimed = jobs.claim(filled, "w", now=NOW)
+    jobs.execute(filled.url, claimed.id)
+    at = open_page("models", model=DEMO, job=job.id)
+    text = said(at)
+    frame = table(at, "Without it")
+    assert set(frame["Session"]) == {f"{RECORDED}/S-01"} and "nothing was stored" in text
+    assert set(frame["Without it"]) == {"not computed: no model is installed for it"}
+    assert set(frame["Label"]) == {"▲ another"}
+
+
+def test_the_card_leaves_as_json_with_state_and_decisions_and_is_audited(filled):
+    models.retire(filled, BAND, "no band here", NOW)
+    at = open_page("models", model=BAND)
+    assert "Export card (JSON)" in [b.proto.label for b in at.get("download_button")]
+    made = models.card_export(filled, BAND, NOW)
+    told = json.loads(next(iter(made.files.values())))
+    card = bundle.load(MODELS_SHIPPED / BAND).card
+    assert told["controls"]["clock"]["roc_auc"]["value"] == card.controls["clock"]["roc_auc"]["value"]
+    assert told["files"] == card.files and told["state"] == "retired" and told["reporting"] == {}
+    assert told["decisions"][0]["why"] == "no band here" and told["drift"] == {"not_computed": "too_few"}
+    assert exports.recent(filled)[0]["kind"] == "model-card"
