@@ -101,7 +101,7 @@ def test_an_insight_is_acknowledged_taken_back_and_exported_as_shown(page: Page,
     expect(page.get_by_text("Acknowledged").first).to_be_visible()
     page.get_by_role("button", name="Undo").first.click()
     expect(page.get_by_text("taken back").first).to_be_visible()
-    expect(page.get_by_role("button", name="Acknowledge")).to_be_enabled()
+    expect(page.get_by_role("button", name="Acknowledge").first).to_be_enabled()
     said = json.loads(command("insights", "P-0077", "--json").stdout)["insights"]
     assert {"PEAK", "ANOMALY"} & {i["kind"] for i in said}
 

@@ -166,8 +166,8 @@ def test_the_door_names_every_model_of_the_contract_and_loads_nothing_heavy():
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
     assert said == [
-        "majority stratified logistic additive forest xgboost svm mlp tangent eegnet cnn_lstm mlstm_fcn malstm_fcn lstm_fcn "
-        "alstm_fcn bilstm_attention face_mlp",
+        "majority stratified logistic additive forest xgboost svm mlp tangent eegnet cnn_lstm mlstm_fcn malstm_fcn "
+        "lstm_fcn alstm_fcn bilstm_attention face_mlp",
         "set()",
     ]
     assert [n for n in MODELS if not MODELS[n].calibrate] == ["majority", "stratified"]
