@@ -26,6 +26,8 @@ def test_a_demo_run_goes_from_the_empty_page_to_its_export(page: Page) -> None:
     expect(page).to_have_url(re.compile("run=E-0001"))
     page.get_by_role("tab", name="ROC and PR").click()
     expect(page.get_by_text("average precision").first).to_be_visible(timeout=60_000)
+    # a click on a page that is being drawn again may be lost
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
     with page.expect_download(timeout=90_000) as download:
         page.get_by_role("button", name="Export results (MOABB columns)").click()
     with zipfile.ZipFile(download.value.path()) as bag:

@@ -30,6 +30,9 @@ class Told:
     thresholds = {"valence": 0.5, "arousal": 0.9}  # noqa: RUF012
     spreads = {"valence": 0.0, "arousal": 0.0}  # noqa: RUF012
 
+    def unlike(self, features: pd.DataFrame) -> None:
+        return None
+
     def predict(self, features: pd.DataFrame, pipeline_hash: str) -> np.ndarray:
         self.seen.append((features, pipeline_hash))
         return np.full((len(features), 2), 0.8)
