@@ -3,13 +3,12 @@
 Set heart and pulse rates are met within 1 /min, breathing within 0.5 /min, skin-conductance responses within 10 %.
 """
 
+import neurokit2 as nk
 import numpy as np
 import pytest
 
 from core import pipeline
 from core.types import Recording, Signal
-
-nk = pytest.importorskip("neurokit2")
 
 
 def marker(name: str, type_: str, unit: str, sfreq: int, x: np.ndarray) -> float:
