@@ -87,12 +87,14 @@ def run() -> int:
 
 
 def test() -> int:
-    """Run every test; arguments after ``test`` go to pytest."""
+    """Run every test, a process a core up to four; arguments after ``test`` go to pytest instead."""
     set_up(dev=True)
+    workers = str(min(os.cpu_count() or 1, 4))
+    arguments = sys.argv[2:] or ["-n", workers, "--dist", "loadfile"]
     fetch_validator()
     if not (os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")):
         say("no Chromium found: browser tests will be skipped (Debian: apt-get install chromium)")
-    return subprocess.call([str(PYTHON), "-m", "pytest", *sys.argv[2:]], cwd=ROOT)
+    return subprocess.call([str(PYTHON), "-m", "pytest", *arguments], cwd=ROOT)
 
 
 def lint() -> int:
