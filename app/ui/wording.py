@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from core.reports.words import CONTROL_SCORES as CONTROL_SCORES
+from core.reports.words import CONTROLS as CONTROLS
+from core.reports.words import LEAKY as LEAKY
+from core.reports.words import MODEL_STATES as MODEL_STATES
+from core.reports.words import NO_RANKING as NO_RANKING
+from core.reports.words import NORM_LIMITS as NORM_LIMITS
+from core.reports.words import NORM_MODES as NORM_MODES
+from core.reports.words import OUTCOMES as OUTCOMES
+from core.reports.words import OVER_SUBJECTS as OVER_SUBJECTS
+from core.reports.words import SPLITS as SPLITS
+from core.reports.words import premium as premium
 from core.settings import DEMONSTRATION as DEMONSTRATION
 from core.types import ModelInfo
 
@@ -184,14 +195,6 @@ PRIVATE_WORDS: Mapping[str, str] = {
 }
 SIDES: Mapping[str, str] = {">": "above", ">=": "from", "<": "below", "<=": "up to"}
 
-SPLITS: Mapping[str, str] = {
-    "loso": "LOSO: one subject left out",
-    "nested_loso": "Nested LOSO: options selected inside",
-    "subject_kfold": "Five folds of whole subjects",
-    "within_subject": "Within each subject, by trial",
-    "trial": "Trials at random (leaky)",
-    "random_window": "Windows at random (leaky)",
-}
 # of a person that the model has not seen
 UNSEEN_SPLITS = ("loso", "nested_loso", "subject_kfold")
 TASKS: Mapping[str, str] = {
@@ -205,9 +208,9 @@ FUSIONS_MEAN = (
     "Early: one model of all features. Intermediate: components of each signal, then one model. Late: the mean of a "
     "model of each signal."
 )
-LEAKY = (
-    "Leaky split: the same people are in training and test, with random windows even the same trials. This number says "
-    "nothing about a new person and stands here only to show the price of the leak."
+SCORE_INPUT = (
+    "The model is given the score of the person beside the signals. It is another experiment, stored beside the one "
+    "without it."
 )
 LEAKY_MARK = "LEAKY"
 WITHIN = "Within each subject: the model has seen other trials of the same person. It says nothing about a new person."
@@ -216,7 +219,6 @@ YARDSTICK = (
     "0.85-0.93 for stress in the laboratory. Above 0.65 for valence, arousal or dominance of a new person: run the "
     "leak audit. Above 0.80: take it for a fault until it is shown to be none."
 )
-OUTCOMES: Mapping[str, str] = {"fail": "✕ fail", "not_checkable": "○ not checkable", "pass": "■ pass"}
 SURROGATES: Mapping[str, str] = {
     "original": "As recorded",
     "time_shuffled": "Samples in random order",
@@ -233,7 +235,6 @@ EXPERIMENT_STATES: Mapping[str, str] = {
     "partial": "✕ partial: folds failed",
     "done": "■ done",
 }
-OVER_SUBJECTS = "Mean over subjects with its 95 % bootstrap interval over subjects."
 NO_CLASSES = "not computed: a value is predicted, not a class"
 LEVELS: Mapping[str, str] = {"trial": "By trial", "window": "By window"}
 PARTIAL = "No score is shown: a mean over the other folds would be another experiment."
@@ -264,20 +265,6 @@ def yardstick(split: str, target: str, value: float, simulated: bool) -> tuple[b
     if value > 0.65:
         return True, "Above 0.65 for a new person: run the leak audit."
     return False, "Published honest balanced accuracies for a new person lie at 0.50-0.58."
-
-
-def premium(value: float | None, low: float | None, high: float | None) -> str:
-    """What a leak premium says, and what it does not."""
-    if value is None or low is None or high is None:
-        return "Too few subjects: how much of a leaky score is leak is not known here."
-    if low > 0:
-        return (
-            "Windows at random score higher: this much of such a number comes from windows of one person and trial on "
-            "both sides, not from what is predicted."
-        )
-    if high < 0:
-        return "Windows at random score lower than people left out."
-    return "The interval holds zero: these subjects do not tell the leaky split from the clean one."
 
 
 def against_chance(value: float, low: float, high: float) -> str:
@@ -362,40 +349,9 @@ def baseline(text: str) -> str:
 
 
 # --- models
-MODEL_STATES: Mapping[str, str] = {
-    "approved": "■ Approved", "draft": "○ Draft", "retired": "✕ Retired", "locked": "✕ Locked",
-}  # fmt: skip
 MODEL_STATES_MEAN: Mapping[str, str] = {
     "approved": "it may be chosen by itself, where all signals that it needs are there.",
     "draft": "it is used only where somebody names it, until it is approved.",
     "retired": "it is never chosen, and refused by name. Sessions that it analysed stay as they are.",
     "locked": "its files are not those of its card, so it does not predict.",
 }
-NO_RANKING = "not computed: it ranks nobody"
-NORM_MODES: Mapping[str, str] = {
-    "self": "by the recording itself", "baseline": "by the rest at the start",
-    "causal": "by the person's own past of the recording",
-}  # fmt: skip
-NORM_LIMITS: Mapping[str, str] = {
-    "self": "Signals are scaled by the recording itself: what is the same all through it cannot be seen.",
-    "baseline": "It was trained with a baseline: without 5 s of rest at the start it says nothing.",
-    "causal": "It compares a person with their own past: it says nothing in the first minutes.",
-}
-# controls of a card in the order they are shown, and the scores among them
-CONTROLS: Mapping[str, str] = {
-    "pure": "This model, people left out",
-    "clock": "Clock alone: time since the start",
-    "movement": "Movement of the wrist alone",
-    "nested": "This model, options chosen inside",
-    "every_30_s": "This model every 30 s, transitions included",
-    "cross_stressor": "Learned one stressor, asked for another",
-    "restarted": "Recording begun at the first rest",
-    "calm_only": "A session without a stressor",
-    "transfer": "People of another laboratory",
-}
-CONTROL_SCORES: Mapping[str, str] = {
-    "roc_auc": "AUC", "balanced_accuracy": "Balanced accuracy", "restarted": "AUC, begun at the first rest",
-    "same_windows_from_the_start": "AUC, the same windows from the start",
-    "stroop_to_interview": "AUC, Stroop to interview", "interview_to_stroop": "AUC, interview to Stroop",
-    "flagged": "Share of windows flagged",
-}  # fmt: skip

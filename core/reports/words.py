@@ -1,0 +1,65 @@
+"""What reports and pages of research both say: splits, outcomes, controls of a card, and what a number means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SPLITS: Mapping[str, str] = {
+    "loso": "LOSO: one subject left out",
+    "nested_loso": "Nested LOSO: options selected inside",
+    "subject_kfold": "Five folds of whole subjects",
+    "within_subject": "Within each subject, by trial",
+    "trial": "Trials at random (leaky)",
+    "random_window": "Windows at random (leaky)",
+}
+LEAKY = (
+    "Leaky split: the same people are in training and test, with random windows even the same trials. This number says "
+    "nothing about a new person and stands here only to show the price of the leak."
+)
+OUTCOMES: Mapping[str, str] = {"fail": "✕ fail", "not_checkable": "○ not checkable", "pass": "■ pass"}
+OVER_SUBJECTS = "Mean over subjects with its 95 % bootstrap interval over subjects."
+NO_RANKING = "not computed: it ranks nobody"
+MODEL_STATES: Mapping[str, str] = {
+    "approved": "■ Approved", "draft": "○ Draft", "retired": "✕ Retired", "locked": "✕ Locked",
+}  # fmt: skip
+NORM_MODES: Mapping[str, str] = {
+    "self": "by the recording itself", "baseline": "by the rest at the start",
+    "causal": "by the person's own past of the recording",
+}  # fmt: skip
+NORM_LIMITS: Mapping[str, str] = {
+    "self": "Signals are scaled by the recording itself: what is the same all through it cannot be seen.",
+    "baseline": "It was trained with a baseline: without 5 s of rest at the start it says nothing.",
+    "causal": "It compares a person with their own past: it says nothing in the first minutes.",
+}
+# controls of a card in the order they are shown, and the scores among them
+CONTROLS: Mapping[str, str] = {
+    "pure": "This model, people left out",
+    "clock": "Clock alone: time since the start",
+    "movement": "Movement of the wrist alone",
+    "nested": "This model, options chosen inside",
+    "every_30_s": "This model every 30 s, transitions included",
+    "cross_stressor": "Learned one stressor, asked for another",
+    "restarted": "Recording begun at the first rest",
+    "calm_only": "A session without a stressor",
+    "transfer": "People of another laboratory",
+}
+CONTROL_SCORES: Mapping[str, str] = {
+    "roc_auc": "AUC", "balanced_accuracy": "Balanced accuracy", "restarted": "AUC, begun at the first rest",
+    "same_windows_from_the_start": "AUC, the same windows from the start",
+    "stroop_to_interview": "AUC, Stroop to interview", "interview_to_stroop": "AUC, interview to Stroop",
+    "flagged": "Share of windows flagged",
+}  # fmt: skip
+
+
+def premium(value: float | None, low: float | None, high: float | None) -> str:
+    """What a leak premium says, and what it does not."""
+    if value is None or low is None or high is None:
+        return "Too few subjects: how much of a leaky score is leak is not known here."
+    if low > 0:
+        return (
+            "Windows at random score higher: this much of such a number comes from windows of one person and trial on "
+            "both sides, not from what is predicted."
+        )
+    if high < 0:
+        return "Windows at random score lower than people left out."
+    return "The interval holds zero: these subjects do not tell the leaky split from the clean one."
