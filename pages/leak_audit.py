@@ -137,22 +137,29 @@ def chosen(store) -> tuple[Pipeline | None, Line | None]:
         return Pipeline.of(line), line
     if run:
         try:
-            own = experiments.get(store, run).line
+            found = experiments.get(store, run)
         except NotFound:
             st.error(f"Unknown run {formats.in_label(run, 40)}. No other is shown in its place.")
             return None, None
+        own = found.line
         if own.task != "binary":
             words = wording.TASKS.get(own.task, own.task)
             st.info(f"{own.id} predicts another thing ({words}): the leak audit is of High or not.")
             return None, None
         pipeline = Pipeline.of(own)
+        scores = found.config.get("groups") or ()
+        if scores:
+            said = formats.in_label(", ".join(scores), 80)
+            st.info(f"{own.id} was given scores of its subjects too ({said}): this command audits it with them.")
+            st.code(pipeline.command("leak-audit", *(word for s in scores for word in ("--score", s))), language=None)
+            return None, None
     else:
         study, target, model, inputs = (state.param(n) for n in CHOICE[2:6])
         if not (study and target and model and inputs):
             return None, None
         fusion, seed = state.param(state.FUSION) or "early", int(state.number_param(state.SEED, 0))
         pipeline = Pipeline(study, target, model, inputs, fusion, seed)
-    return pipeline, results.newest_check(store, "leak_audit", pipeline.key, fusion=pipeline.fusion)
+    return pipeline, results.newest_check(store, "leak_audit", pipeline.key, fusion=pipeline.fusion, groups=None)
 
 
 # ------------------------------------------------------------------------------------------------ one pipeline

@@ -239,20 +239,20 @@ def _test_rows(case: _Case) -> Iterable[Check]:
 
 def _columns(case: _Case) -> Iterable[Check]:
     """Columns that are no measurement, that were not recorded, or that are there twice."""
-    types, data = case.spec.types, case.dataset
-    names = data.names(types)
+    data = case.dataset
+    names = data.names(case.spec.learned)
     where = place(identity.id_like)
     if not names:
         for name in ("id-like columns", "duplicated rows", "duplicated columns", "unrecorded bands"):
             yield _verdict(name, None, "the model takes signals and there is no table of features", where)
         return
-    found = identity.id_like(data, case.rows, types)
+    found = identity.id_like(data, case.rows, case.spec.learned)
     said = "; ".join(f"{name}: {why}" for name, why in list(found.items())[:5])
     text = f"{len(found)} of {len(names)} columns tell who or when{': ' if said else ''}{said}"
     yield _verdict("id-like columns", not found, text, where)
     yield from _twice(case)
     band = case.facts.bands.get("eeg")
-    hang = [n for n in data.columns.get("eeg", ()) if "eeg" in types and passband.needs(n)]
+    hang = [n for n in data.columns.get("eeg", ()) if "eeg" in case.spec.types and passband.needs(n)]
     outside = [n for n in hang if not passband.recorded(n, band)]
     text = f"{len(outside)} of {len(hang)} columns that hang on a band need one outside the pass-band"
     text += f" of {band[0]:g}-{band[1]:g} Hz" if band else ", which the study does not say"
@@ -261,7 +261,7 @@ def _columns(case: _Case) -> Iterable[Check]:
 
 
 def _twice(case: _Case) -> Iterable[Check]:
-    """Windows that equal one of another trial, and columns that equal another."""
+    """Windows that equal one of another trial, whatever scores stand beside them, and columns that equal another."""
     x = case.dataset.x(case.rows, case.spec.types).to_numpy()
     seen: dict[bytes, int] = {}
     twice = []
@@ -271,6 +271,7 @@ def _twice(case: _Case) -> Iterable[Check]:
     who = f", the first of {case.dataset.subject[twice[0]]} {case.dataset.trial[twice[0]]}" if twice else ""
     text = f"{len(twice)} of {len(case.rows)} windows equal one of another trial{who}"
     yield _verdict("duplicated rows", not twice, text, place(case.dataset.x))
+    x = case.dataset.x(case.rows, case.spec.learned).to_numpy()
     told = np.where(np.isfinite(x), x, 0.0)
     known = x[:, np.isfinite(x).any(axis=0) & (told.std(axis=0) > 0)]
     n = known.shape[1] - len({_hash(column) for column in known.T})
@@ -298,7 +299,7 @@ def _same_data(case: _Case) -> Iterable[Check]:
 
 def _probes(case: _Case) -> Iterable[Check]:
     """How well the features name the person and the clip, beside chance."""
-    found = identity.subject_probe(case.dataset, case.rows, case.spec.types, case.spec.seed)
+    found = identity.subject_probe(case.dataset, case.rows, case.spec.learned, case.spec.seed)
     where, apart = place(identity.subject_probe), not any(_shared(f, case.dataset.subject) for f in case.folds)
     if found is None:
         yield _verdict("subject probe", None, "there are no two trials of two subjects with features", where)
@@ -307,7 +308,7 @@ def _probes(case: _Case) -> Iterable[Check]:
         text += f"(chance {found.chance:.0%}, {found.n_names} subjects)"
         text += ", which helps nobody where subjects are apart" if apart else ", and the split has people on both sides"
         yield _verdict("subject probe", apart or found.accuracy <= 2 * found.chance, text, where)
-    found = identity.stimulus_probe(case.dataset, case.rows, case.spec.types, case.spec.seed)
+    found = identity.stimulus_probe(case.dataset, case.rows, case.spec.learned, case.spec.seed)
     where = place(identity.stimulus_probe)
     if found is None:
         yield _verdict("stimulus probe", None, "no two stimuli were shared by several subjects", where)
@@ -322,7 +323,7 @@ def _label_permutation(case: _Case) -> Iterable[Check]:
     spec = case.spec
     if MODELS[spec.model].deep:  # requirements c3: with the logistic model
         spec = replace(spec, model="logistic", fusion="early", options={}, choices=())
-    if not case.draws or not case.dataset.names(spec.types):
+    if not case.draws or not case.dataset.names(spec.learned):
         yield _verdict("label permutation", None, "labels were not dealt anew", case.procedure.place)
         return
     if spec.split in ("loso", "nested_loso") and not (spec.choices or spec.model in experiment.CHOICES):

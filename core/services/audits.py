@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -92,11 +92,13 @@ def leak_audit(
     *,
     fusion: str = "early",
     seed: int = 0,
+    groups: Sequence[str] = (),
     now: datetime,
     progress: Progress | None = None,
 ) -> dict:
     """The same pipeline under five splits, and the named checks: the object of ``leak-audit --json``.
 
+    ``groups`` are scores of subjects that the model is given too; they are named in the object where there are any.
     The five are experiments, stored as any other and named in ``experiments``; stopped and called again, it goes on
     with the folds that are left.
     """
@@ -104,8 +106,9 @@ def leak_audit(
     from core.evaluation.experiment import Spec
 
     say = progress or (lambda share, words: None)
-    prepared = Prepared.of(store, Spec(study, target, inputs, model, fusion, "nested_loso", seed))
+    prepared = Prepared.of(store, Spec(study, target, inputs, model, fusion, "nested_loso", seed, groups=tuple(groups)))
     spec = prepared.spec
+    named = {"groups": list(groups)} if groups else {}
 
     def make() -> dict:
         made, data = {}, {}
@@ -115,8 +118,9 @@ def leak_audit(
                 say(0.7 * (i + share) / len(audit.COMPARED), f"{split}: {words}")
 
             made[split] = experiments.evaluate(
-                store, study, target, model, inputs, fusion=fusion, split=split, seed=seed, now=now, progress=part
-            )["experiment"]
+                store, study, target, model, inputs, fusion=fusion, split=split, seed=seed, options=named,
+                now=now, progress=part,
+            )["experiment"]  # fmt: skip
             _, dataset, data[split] = experiments.opened(store, made[split])
         premium, scores = audit.compared(dataset, spec, data)
         found = audit.checks(
@@ -125,7 +129,7 @@ def leak_audit(
         found.append(_features_without_labels(store, prepared, dataset))
         return {
             **key_of(spec), "fusion": fusion, "premium": audit.plain(premium), "scores": scores,
-            "checks": [c.model_dump() for c in found], "experiments": made,
+            "checks": [c.model_dump() for c in found], "experiments": made, **named,
         }  # fmt: skip
 
     return once(store, "leak_audit", key_of(spec), _config(prepared), make, now)
@@ -181,7 +185,9 @@ def _features_without_labels(store: Store, prepared: Prepared, dataset: Dataset)
                            if name in t.labels})
         for t in study.trials if t.subject == who
     )  # fmt: skip
-    again = prepare(replace(study, trials=turned), prepared.pipeline, prepared.spec.types)
+    again = prepare(
+        replace(study, trials=turned), prepared.pipeline, prepared.spec.types, scores=prepared.config.get("scores")
+    )
     own = dataset.take(np.flatnonzero(dataset.subject == who))
     same = np.array_equal(own.features[list(again.features)].to_numpy(), again.features.to_numpy(), equal_nan=True)
     return Check(

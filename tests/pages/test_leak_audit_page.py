@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +15,7 @@ from core import compute
 from core.evaluation import control, leak_audit
 from core.evaluation.surrogates import SURROGATES
 from core.evaluation.transfer import ALIGNMENTS
-from core.services import exports, jobs, results, validity
+from core.services import experiments, exports, jobs, results, validity
 from core.settings import settings
 from core.storage import research as storage
 from tests.core.services.test_experiments import inline
@@ -242,6 +243,16 @@ def test_a_run_leads_to_its_audit_and_a_score_above_the_yardstick_asks_for_it(re
     assert "○ not audited" in said(at)
     links = [(p.proto.page, p.proto.query_string) for p in at.get("page_link")]
     assert links.count(("leak-audit", f"run={FULL}")) == 2, "from the badge, and from the sentence"
+
+
+def test_a_run_that_was_given_scores_is_audited_by_command_and_not_by_an_audit_without_them(research, monkeypatch):
+    audited(research)
+    found = experiments.get(research, FULL)
+    scored = SimpleNamespace(line=found.line, config={**found.config, "groups": ["ei"]})
+    monkeypatch.setattr(experiments, "get", lambda store, name: scored)
+    at = open_page("leak_audit", run=FULL)
+    assert "was given scores of its subjects too (ei)" in said(at) and not at.metric
+    assert any("leak-audit --score ei --study" in c.value for c in at.code)
 
 
 def test_an_audit_leaves_as_json_with_words_for_what_is_not_computed_and_an_audit_row(research):

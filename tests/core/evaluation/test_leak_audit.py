@@ -79,6 +79,36 @@ def test_duplicated_features_are_found():
     assert outcomes(data)["duplicated columns"] == "fail"
 
 
+def scored(value_of):
+    """DATA with two scores of each subject beside its features."""
+    columns = {f"group_{name}": value_of(name) for name in ("ei", "again")}
+    values = {name: [of[s] for s in DATA.subject] for name, of in columns.items()}
+    return replace(DATA, features=DATA.features.assign(**values), columns={**DATA.columns, "group": tuple(columns)})
+
+
+def test_a_leak_in_a_score_is_found_where_the_model_is_given_the_score():
+    number = {s: float(i) for i, s in enumerate(DATA.subjects)}
+    leaky, asked = scored(lambda name: number), replace(SPEC, groups=("ei", "again"))
+    found = {c.name: c for c in leak_audit.checks(leaky, asked, draws=0)}
+    assert found["id-like columns"].outcome == "fail" and "group_ei: constant" in found["id-like columns"].evidence
+    assert found["duplicated columns"].outcome == "fail"
+    without = {c.name: c.outcome for c in leak_audit.checks(leaky, SPEC, draws=0)}
+    assert (without["id-like columns"], without["duplicated columns"]) == ("pass", "pass")
+    shared = scored(lambda name: {s: float(i % (2 if name == "ei" else 3)) for s, i in number.items()})
+    assert "fail" not in {c.outcome for c in leak_audit.checks(shared, asked, draws=0)}
+
+
+def test_a_score_does_not_hide_windows_that_are_there_twice():
+    number = {s: float(i) for i, s in enumerate(DATA.subjects)}
+    twice = scored(lambda name: number)
+    features, own = twice.features.copy(), twice.names(SPEC.types)
+    first, second = (np.flatnonzero((DATA.subject == s) & (DATA.trial == "T01")) for s in ("S001", "S002"))
+    features.loc[second, own] = features.loc[first, own].to_numpy()
+    checks = leak_audit.checks(replace(twice, features=features), replace(SPEC, groups=("ei", "again")), draws=0)
+    found = {c.name: c.outcome for c in checks}
+    assert (found["duplicated rows"], found["same data across subjects"]) == ("fail", "fail")
+
+
 def test_labels_dealt_anew_stay_with_their_subject_and_are_whole_in_each_trial():
     dealt = leak_audit.permuted(DATA, "valence", 1)
     assert not np.array_equal(dealt.labels["valence"], DATA.labels["valence"])

@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 import pytest
 
 from core import compute
+from core.errors import Refused
 from core.evaluation import leak_audit
 from core.services import audits, experiments, jobs, studies
 from core.settings import settings
 from core.storage.store import Store
+from core.studies import folder
 from tests.core.services.test_experiments import inline
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
@@ -62,3 +64,22 @@ def test_a_leak_audit_is_a_job(store):
     jobs.execute(store.url, job.id)
     done = jobs.get(store, job.id)
     assert done.state == "done" and set(done.result) == {"premium", "experiments"}
+
+
+def test_an_audit_of_a_run_that_was_given_a_score_is_given_it_too_and_is_another_audit(store):
+    trials = [
+        folder.Planned(f"S{i}", f"T{k}", {"valence": 1.0 + 4 * (k % 2)}, {"ei": str(80 + i)},
+                       features={"ecg_a": (i * 7 + k * 3) % 5 + k % 2, "ecg_b": (i * 3 + k * 5) % 7})
+        for i in range(6) for k in range(4)
+    ]  # fmt: skip
+    source = folder.Source("made", "none", {"valence": (1.0, 5.0, 3.0)}, ("ecg",), trials, len(trials))
+    folder.write(studies.root(store), "scored", source)
+    asked = ("scored", "valence", "logistic", "ecg")
+    plain, scored = (audits.leak_audit(store, *asked, groups=g, now=NOW) for g in ((), ("ei",)))
+    assert scored["groups"] == ["ei"] and "groups" not in plain
+    assert set(plain["experiments"].values()).isdisjoint(scored["experiments"].values())
+    columns = [next(c for c in a["checks"] if c["name"] == "id-like columns") for a in (plain, scored)]
+    assert [c["outcome"] for c in columns] == ["pass", "fail"] and "group_ei" in columns[1]["evidence"]
+    assert audits.stored_audit(store, *asked) == plain
+    with pytest.raises(Refused, match="no scores iq"):
+        audits.leak_audit(store, *asked, groups=("iq",), now=NOW)
