@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,6 +37,7 @@ def leak_audit(
     inputs: Inputs,
     fusion: Annotated[str, typer.Option(help="early, intermediate or late.")] = "early",
     seed: Seed = 0,
+    score: Annotated[list[str] | None, typer.Option(help="A score of subjects that the model is given too.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """The same pipeline under leaky and clean splits: the price of the leak, and checks that name the rule broken."""
@@ -43,48 +45,39 @@ def leak_audit(
         from core.services import audits
 
         answer = audits.leak_audit(
-            store(), study, target, model, inputs, fusion=fusion, seed=seed, now=now(), progress=report
-        )
+            store(), study, target, model, inputs, fusion=fusion, seed=seed, groups=score or (), now=now(),
+            progress=report,
+        )  # fmt: skip
     show(answer, as_json, audit_lines)
 
 
 # --- validity
 
 
-@validity_cli.command("stimulus")
-def stimulus(
-    study: Study, target: Target, model: Model, inputs: Inputs, seed: Seed = 0, as_json: AsJson = False
-) -> None:
-    """Unseen people on clips that others were seen with, less the same people on clips of nobody."""
-    with answering(as_json), progress() as report:
-        from core.services import validity
+def _of_a_pipeline(name: str, lines: Callable[[Any], list[str]], words: str) -> None:
+    """A verb that asks ``core.services.validity`` something of one pipeline."""
 
-        answer = validity.stimulus(store(), study, target, model, inputs, seed=seed, now=now(), progress=report)
-    show(answer, as_json, stimulus_lines)
+    @validity_cli.command(name, help=words)
+    def verb(
+        study: Study, target: Target, model: Model, inputs: Inputs, seed: Seed = 0, as_json: AsJson = False
+    ) -> None:
+        with answering(as_json), progress() as report:
+            from core.services import validity
 
-
-@validity_cli.command("surrogates")
-def surrogates(
-    study: Study, target: Target, model: Model, inputs: Inputs, seed: Seed = 0, as_json: AsJson = False
-) -> None:
-    """The same pipeline on signals whose order, wave form or spectrum was taken away."""
-    with answering(as_json), progress() as report:
-        from core.services import validity
-
-        answer = validity.surrogates(store(), study, target, model, inputs, seed=seed, now=now(), progress=report)
-    show(answer, as_json, surrogate_lines)
+            asked = getattr(validity, name)
+            answer = asked(store(), study, target, model, inputs, seed=seed, now=now(), progress=report)
+        show(answer, as_json, lines)
 
 
-@validity_cli.command("control")
-def control(
-    study: Study, target: Target, model: Model, inputs: Inputs, seed: Seed = 0, as_json: AsJson = False
-) -> None:
-    """A difference of known size is planted: which is found, and the smallest that is."""
-    with answering(as_json), progress() as report:
-        from core.services import validity
-
-        answer = validity.control(store(), study, target, model, inputs, seed=seed, now=now(), progress=report)
-    show(answer, as_json, control_lines)
+for _name, _lines, _words in (
+    ("stimulus", stimulus_lines,
+     "Unseen people on clips that others were seen with, less the same people on clips of nobody."),
+    ("surrogates", surrogate_lines,
+     "The same pipeline on signals whose order, wave form or spectrum was taken away."),
+    ("control", control_lines,
+     "A difference of known size is planted: which is found, and the smallest that is."),
+):  # fmt: skip
+    _of_a_pipeline(_name, _lines, _words)
 
 
 @validity_cli.command("labels")
