@@ -240,15 +240,19 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     task: Annotated[str, typer.Option(help="binary, quadrant, nine or continuous.")] = "binary",
     score: Annotated[list[str] | None, typer.Option(help="A score of subjects, such as ei, as an input too.")] = None,
+    select: Annotated[
+        bool, typer.Option("--select", help="Select the model's options on inner subjects; with --split nested_loso.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run one experiment, fold by fold; one that was stopped goes on where it was."""
     with answering(as_json), progress() as report:
         from core.services import experiments
 
+        choices = {"choices": experiments.selection(model, split)} if select else {}
         answer = experiments.evaluate(
             store(), study, target, model, inputs, fusion=fusion, split=split, seed=seed,
-            options={"task": task, "groups": score or []}, now=now(), progress=report,
+            options={"task": task, "groups": score or [], **choices}, now=now(), progress=report,
         )  # fmt: skip
     show(answer, as_json, experiment_lines)
 

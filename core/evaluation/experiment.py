@@ -123,10 +123,8 @@ class FoldResult:
     selected: Mapping[str, Any]
 
 
-# options that ``nested_loso`` selects among where the experiment names none
-CHOICES: dict[str, tuple[dict[str, Any], ...]] = {
-    "logistic": ({"strength": 0.0003}, {"strength": 0.003}, {"strength": 0.03}),
-}
+# models quick enough that ``nested_loso`` selects among their choices unasked
+SELECTED = ("logistic",)
 FUSIONS = ("early", "intermediate", "late")
 AGGREGATES = ("mean", "median")
 
@@ -331,23 +329,28 @@ def seen_by(dataset: Dataset, rows: np.ndarray, types: Sequence[str], takes: str
     return SliceDict(sequence=sequence, mask=mask), back
 
 
+def choices(spec: Spec) -> tuple[Mapping[str, Any], ...]:
+    """Sets of options among which the inner folds of ``nested_loso`` select."""
+    return spec.choices or (MODELS[spec.model].choices if spec.model in SELECTED else ())
+
+
 def select(dataset: Dataset, spec: Spec, task: Task, fold: Fold) -> dict[str, Any]:
     """The options that score best on the inner folds, the first among equals; none without inner folds.
 
     An option's score is the mean over the inner folds' subjects of the trial-level AUC (binary), balanced accuracy
     (classes) or negative error (value).
     """
-    choices = spec.choices or CHOICES.get(spec.model, ())
-    if not fold.inner or len(choices) < 2:
-        return dict(choices[0]) if fold.inner and choices else {}
+    offered = choices(spec)
+    if not fold.inner or len(offered) < 2:
+        return dict(offered[0]) if fold.inner and offered else {}
     merits = []
-    for options in choices:
+    for options in offered:
         scores: list[float] = []
         for inner in fold.inner:
             fitted = fit(dataset, spec, task, inner.train, inner.validation, options)
             scores += merit(dataset, task, inner.test, fitted.predict(dataset, inner.test))
         merits.append(float(np.mean(scores)) if scores else 0.0)
-    return dict(choices[int(np.argmax(merits))])
+    return dict(offered[int(np.argmax(merits))])
 
 
 def merit(dataset: Dataset, task: Task, rows: np.ndarray, p: np.ndarray) -> list[float]:

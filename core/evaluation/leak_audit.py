@@ -326,7 +326,7 @@ def _label_permutation(case: _Case) -> Iterable[Check]:
     if not case.draws or not case.dataset.names(spec.learned):
         yield _verdict("label permutation", None, "labels were not dealt anew", case.procedure.place)
         return
-    if spec.split in ("loso", "nested_loso") and not (spec.choices or spec.model in experiment.CHOICES):
+    if spec.split in ("loso", "nested_loso") and not experiment.choices(spec):
         # nothing is selected there, and as many fits test more subjects
         spec = replace(spec, split="subject_kfold")
     scores: list[float] = []

@@ -7,7 +7,7 @@ brings its own imputer and scaler as steps, so that they are fitted on what it i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -21,6 +21,7 @@ class Model:
     ``takes``: a feature table (NaN for what could not be had), ``signals`` (channel type -> array of shape
     (n_windows, n_channels, n_times) at ``core.settings.NET_RATES``) or a ``sequence`` of windows per trial with its
     mask. ``inputs``: the channel types it can use, none for any. ``calibrate``: false for what knows nothing.
+    ``choices``: sets of options among which inner folds select where that is asked for; the first among equals.
     """
 
     title: str
@@ -29,6 +30,7 @@ class Model:
     inputs: tuple[str, ...] = ()
     calibrate: bool = True
     deep: bool = False
+    choices: tuple[Mapping[str, Any], ...] = ()
 
 
 def _make(module: str, name: str, seed: int, **options: Any) -> Any:
@@ -40,15 +42,24 @@ def _of(module: str, name: str) -> Callable[..., Any]:
     return partial(_make, module, name)
 
 
+def _each(option: str, *values: Any) -> tuple[dict[str, Any], ...]:
+    """One option with a value each."""
+    return tuple({option: value} for value in values)
+
+
 MODELS: dict[str, Model] = {
     "majority": Model("Majority class", "features", _of("baselines", "majority"), calibrate=False),
     "stratified": Model("Stratified draw", "features", _of("baselines", "stratified"), calibrate=False),
-    "logistic": Model("Logistic regression", "features", _of("logistic", "logistic")),
+    "logistic": Model(
+        "Logistic regression", "features", _of("logistic", "logistic"), choices=_each("strength", 0.0003, 0.003, 0.03)
+    ),
     "additive": Model("Additive logistic regression", "features", _of("additive", "additive")),
-    "forest": Model("Random forest", "features", _of("forest", "forest")),
-    "xgboost": Model("Gradient-boosted trees", "features", _of("xgboost", "xgboost")),
-    "svm": Model("Support vector machine", "features", _of("svm", "svm")),
-    "mlp": Model("Dense net", "features", _of("mlp", "mlp"), deep=True),
+    "forest": Model("Random forest", "features", _of("forest", "forest"), choices=_each("leaf", 5, 15, 40)),
+    "xgboost": Model("Gradient-boosted trees", "features", _of("xgboost", "xgboost"), choices=_each("depth", 4, 2, 6)),
+    "svm": Model("Support vector machine", "features", _of("svm", "svm"), choices=_each("strength", 1.0, 0.1, 10.0)),
+    "mlp": Model(
+        "Dense net", "features", _of("mlp", "mlp"), deep=True, choices=_each("weight_decay", 1e-4, 1e-3, 1e-2)
+    ),
     "tangent": Model("Riemannian tangent space", "signals", _of("tangent", "tangent")),
     "eegnet": Model("EEGNet", "signals", _of("eegnet", "eegnet"), deep=True),
     "cnn_lstm": Model("CNN-LSTM with a gate", "signals", _of("cnn_lstm", "cnn_lstm"), deep=True),

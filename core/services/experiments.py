@@ -222,6 +222,24 @@ def cache(store: Store) -> Path:
     return store.data_dir / "cache" / "datasets"
 
 
+def selection(model: str, split: str) -> tuple[Mapping[str, Any], ...]:
+    """What an experiment is given as its option ``choices`` so that it selects among those that its model declares.
+
+    None for a model that selects unasked.
+    """
+    from core.evaluation.experiment import SELECTED
+    from core.models import MODELS
+
+    if split != "nested_loso":
+        raise Refused("E-SELECT", f"{split} has no inner folds to select on.", "select", "Use the split nested_loso.")
+    if model not in MODELS or model in SELECTED:
+        return ()
+    if not MODELS[model].choices:
+        has = ", ".join(name for name, m in MODELS.items() if m.choices)
+        raise Refused("E-SELECT", f"{model} has no options to select among.", "select", f"Use one of {has}.")
+    return MODELS[model].choices
+
+
 def _spec(
     study: str, target: str, model: str, inputs: str, fusion: str, split: str, seed: int, options: Mapping | None
 ) -> Spec:

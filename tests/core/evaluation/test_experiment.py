@@ -233,23 +233,40 @@ def test_a_decision_is_turned_round_only_where_asked_and_only_by_validation(stud
     assert not experiment.run_fold(study, replace(SPEC, flip=True), 0).flipped
 
 
-def test_options_are_selected_without_the_test_subject(study):
-    spec = replace(SPEC, split="nested_loso", choices=({"strength": 1e-9}, {"strength": 0.01}))
-    chosen = experiment.run_fold(study, spec, 0).selected
-    assert chosen in spec.choices
+SELECTING = {
+    "logistic": {},
+    "forest": {"trees": 5},
+    "xgboost": {"trees": 5, "patience": None},
+    "svm": {},
+    "mlp": {"epochs": 1},
+}
+
+
+@pytest.mark.parametrize("model", SELECTING)
+def test_options_are_selected_without_the_test_subject(study, model, monkeypatch):
+    declared = MODELS[model].choices
+    spec = replace(SPEC, model=model, options=SELECTING[model], split="nested_loso", choices=declared)
     asked = []
 
     def spy(dataset, spec_, task, train, validation, options):
-        asked.append(np.concatenate([train, validation]))
+        asked.append((np.concatenate([train, validation]), options))
         return fit(dataset, spec_, task, train, validation, options)
 
     fit = experiment.fit
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiment, "fit", spy)
-        experiment.run_fold(study, spec, 0)
-    assert len(asked) == 2 * splits.INNER_FOLDS + 1
-    assert all("S001" not in study.subject[rows] for rows in asked)
+    monkeypatch.setattr(experiment, "fit", spy)
+    chosen = experiment.run_fold(study, spec, 0).selected
+    assert chosen in declared and len(asked) == len(declared) * splits.INNER_FOLDS + 1
+    assert asked[-1][1] == chosen
+    assert all("S001" not in study.subject[rows] for rows, _ in asked)
+
+
+def test_only_a_quick_model_selects_unasked(study):
+    nested = replace(SPEC, split="nested_loso")
+    assert experiment.choices(nested) == MODELS["logistic"].choices
     assert experiment.run_fold(study, SPEC, 0).selected == {}
+    for model in SELECTING.keys() - {"logistic"}:
+        assert experiment.choices(replace(nested, model=model)) == ()
+    assert {name for name, model in MODELS.items() if model.choices} == set(SELECTING)
 
 
 def test_rows_are_drawn_again_in_training_only():

@@ -14,6 +14,7 @@ import pytest
 from core import compute
 from core.errors import AffectlineError, NotFound, Refused
 from core.evaluation import event_files, experiment
+from core.models import MODELS
 from core.services import experiments, studies
 from core.services.jobs import Cancelled
 from core.settings import settings
@@ -214,6 +215,14 @@ def test_what_the_study_or_the_doors_do_not_have_is_refused_and_stores_nothing(s
     with pytest.raises((Refused, NotFound), match=code):
         experiments.evaluate(store, **asked, now=NOW)
     assert experiments.all_experiments(store) == []
+
+
+def test_selection_is_asked_for_where_there_is_something_to_select(store):
+    assert experiments.selection("forest", "nested_loso") == MODELS["forest"].choices != ()
+    assert experiments.selection("logistic", "nested_loso") == (), "it selects unasked"
+    for model, split in (("forest", "loso"), ("majority", "nested_loso")):
+        with pytest.raises(Refused, match="E-SELECT"):
+            experiments.selection(model, split)
 
 
 def test_an_unknown_experiment_is_said(store):
