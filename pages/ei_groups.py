@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from app.ui import charts, components, formats, state, wording
+from app.ui import charts, components, formats, research, state, wording
 from core.services import groups
 from core.services.groups import Report
 
@@ -203,7 +203,8 @@ with components.page("ei-groups"):
         named = {line.id: line for line in lines}
         experiment = picked(
             "Experiment", state.RUN, list(named), lines[0].id,
-            format_func=lambda i: f"{i}: {named[i].target}, {named[i].model} on {named[i].inputs}",
+            format_func=lambda i: f"{i}: {named[i].target}, {named[i].model} on "
+            + research.with_scores(named[i].inputs, named[i].groups),
         ) if lines else None  # fmt: skip
         inputs = named[experiment].inputs.split("+") if experiment else []
         input_ = picked(

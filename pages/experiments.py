@@ -58,7 +58,7 @@ def row(line: Line, tie: Mapping[str, str], audited: Mapping[str, Mapping[str, i
         "Run": line.id,
         "Study": line.study,
         "Target": formats.name(line.target),
-        "Signals": line.inputs,
+        "Signals": research.with_scores(line.inputs, line.groups),
         "Model": research.model_title(line.model),
         "Split": wording.SPLITS.get(line.split, line.split).partition(":")[0],
         "Balanced accuracy": (research.interval(at["balanced_accuracy"]) if scored else why) + leaky,

@@ -33,18 +33,19 @@ def back(*params: str, label: str = "All experiments") -> None:
 # ------------------------------------------------------------------------------------------- a run
 def evaluate_params(
     study: str, target: str, model: str, inputs: str, *, fusion: str, split: str = "loso", seed: int = 0,
-    task: str = "binary",
+    **options: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """What the job "evaluate" is given."""
     return {
         "study": study, "target": target, "model": model, "inputs": inputs, "fusion": fusion, "split": split,
-        "seed": seed, "options": {"task": task},
+        "seed": seed, "options": {"task": "binary", **options},
     }  # fmt: skip
 
 
 def run_label(params: Mapping[str, Any]) -> str:
     """How a run is called in the list of jobs."""
-    return f"{params['model']} on {params.get('inputs', 'every input set')}: {params['target']}, {params['study']}"
+    named = with_scores(params.get("inputs", "every input set"), params.get("options", {}).get("groups", ()))
+    return f"{params['model']} on {named}: {params['target']}, {params['study']}"
 
 
 def start_form(store) -> None:
@@ -74,11 +75,12 @@ def start_form(store) -> None:
     with fourth:
         split = st.selectbox("Split", list(wording.SPLITS), format_func=wording.SPLITS.__getitem__, key="start_split")
         seed = st.number_input("Seed", min_value=0, max_value=2**31 - 1, value=0, step=1, key="start_seed")
+    options = {"task": task} | scores(store, name, model)
     if split in results.LEAKY:
         st.warning(wording.LEAKY)
     if st.button("Start the run", type="primary", key="start_run", disabled=not (inputs and target)):
         params = evaluate_params(
-            study["name"], str(target), model, inputs, fusion=fusion, split=split, seed=int(seed), task=task,
+            name, str(target), model, inputs, fusion=fusion, split=split, seed=int(seed), **options,
         )  # fmt: skip
         job_panel.submit(store, "evaluate", params, run_label(params))
 
@@ -95,6 +97,15 @@ def signals(store, study: str, model: str) -> tuple[str, str]:
         help=wording.FUSIONS_MEAN, disabled=len(chosen) < 2,
     )  # fmt: skip
     return "+".join(t for t in types if t in chosen), fusion if len(chosen) > 1 else "early"
+
+
+def scores(store, study: str, model: str) -> dict[str, list[str]]:
+    """The scores of subjects that are ticked as inputs, as an option of a run; nothing where none is."""
+    found = results.scores(store, study, model)
+    with st.container(horizontal=True):
+        ticked = [g for g in found if st.checkbox(f"{score_title(g)} as an input", key=f"score-{study}-{g}",
+                                                  help=wording.SCORE_INPUT)]  # fmt: skip
+    return {"groups": ticked} if ticked else {}
 
 
 def demo_run(store) -> None:
@@ -130,17 +141,20 @@ def p_words(p: float | None, test: str = "") -> str:
     return f"{formats.probability(p)}{f', {test}' if test else ''}"
 
 
-def badge(line: Line, audited: Mapping[str, Mapping[str, int]]) -> str:
+def badge(line: Line, audited: Mapping[str, results.Audited]) -> str:
     """What is known of leaks, in words; ``audited`` as ``results.audited`` gives it."""
     if line.leaky:
         return "✕ leaky split"
-    if line.id not in audited:
+    found = audited.get(line.id)
+    if found is None:
         return "○ not audited"
-    found = audited[line.id]
-    n, failed, unsure = sum(found.values()), found.get("fail", 0), found.get("not_checkable", 0)
+    apart = f", ▲ {found.apart}" if found.apart else ""
+    if not found.of_it:
+        return f"○ not audited{f'; an audit of its pipeline is of {found.apart}' if found.apart else ''}"
+    n, failed, unsure = found.outcomes.total(), found.outcomes["fail"], found.outcomes["not_checkable"]
     if failed:
-        return f"✕ {failed} of {n} checks failed"
-    return f"■ {n - unsure} checks passed" + (f", {unsure} not checkable" if unsure else "")
+        return f"✕ {failed} of {n} checks failed{apart}"
+    return f"■ {n - unsure} checks passed" + (f", {unsure} not checkable" if unsure else "") + apart
 
 
 def model_title(name: str) -> str:
@@ -151,6 +165,16 @@ def model_title(name: str) -> str:
 def inputs_title(inputs: str) -> str:
     """EEG + ECG."""
     return " + ".join(wording.CHANNEL_TYPES.get(t, t) for t in inputs.split("+"))
+
+
+def score_title(group: str) -> str:
+    """EI score."""
+    return f"{'EI' if group == 'ei' else formats.in_label(group, 40)} score"
+
+
+def with_scores(inputs: str, groups: Sequence[str]) -> str:
+    """Inputs with the scores that a run was given too: eeg+ecg + EI score."""
+    return " + ".join((inputs, *map(score_title, groups)))
 
 
 def facet(label: str, name: str, options: Sequence[str], words: Callable[[str], str] = str) -> str | None:

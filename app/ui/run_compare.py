@@ -25,7 +25,11 @@ def show(store, names: Sequence[str]) -> None:
     if any(f.line.leaky for f in found):
         st.warning(wording.LEAKY)
     st.markdown("##### How do these runs differ?")
-    titles = {f.line.id: f"{f.line.id} {research.model_title(f.line.model)}, {f.line.inputs}" for f in found}
+    titles = {
+        f.line.id: f"{f.line.id} {research.model_title(f.line.model)}, "
+        + research.with_scores(f.line.inputs, f.line.groups)
+        for f in found
+    }
     lines, audited = {f.line.id: f.line for f in found}, results.audited(store)
     frame = pd.DataFrame(
         [

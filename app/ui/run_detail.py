@@ -34,7 +34,8 @@ def show(store, name: str) -> None:
         st.error(f"Unknown run {formats.in_label(name, 40)}. No other is shown in its place.")
         return
     line = found.line
-    st.markdown(f"#### {line.id} · {research.model_title(line.model)} on {research.inputs_title(line.inputs)}")
+    named = research.with_scores(research.inputs_title(line.inputs), line.groups)
+    st.markdown(f"#### {line.id} · {research.model_title(line.model)} on {named}")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(wording.EXPERIMENT_STATES.get(line.state, line.state), color="gray")
         nav.link("leak-audit", research.badge(line, results.audited(store)), {state.RUN: line.id}, help="Leak audit")
@@ -86,11 +87,10 @@ def unfinished(store, found: Experiment) -> None:
     if live and not state.param(state.JOB):
         nav.link("jobs", "A run on this study is under way: see Jobs", {state.JOB: live[0].id})
     if st.button("Try the failed folds again" if failed else "Go on", type="primary", key="go_on"):
-        options = {k: v for k, v in found.config.items() if k in ("task", "oversample", "smoothing", "flip",
-                                                                  "aggregate", "options", "choices")}  # fmt: skip
         params = research.evaluate_params(
-            line.study, line.target, line.model, line.inputs, fusion=line.fusion, split=line.split, seed=line.seed
-        ) | {"options": options}
+            line.study, line.target, line.model, line.inputs, fusion=line.fusion, split=line.split, seed=line.seed,
+            **line.options,
+        )  # fmt: skip
         job_panel.submit(store, "evaluate", params, research.run_label(params))
     if found.folds:
         folds(store, found, "trial")

@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[float, str], None]
 FUSIONS = ("early", "intermediate", "late")
+# fields of ``Spec`` beside the key
+OPTIONS = ("task", "oversample", "smoothing", "flip", "aggregate", "options", "choices", "groups")
 DEMO_STUDY = "demo"
 # a fold of an experiment that may still be running is asked for so often, s
 _POLL_S = 1.0
@@ -41,6 +43,7 @@ class Line:
     """An experiment in the list. ``state``: running, partial (folds failed), done; ``summary`` only when done.
 
     ``leaky`` marks a split that has a person on both sides; ``worst_quarter`` is of trials, None where none is scored.
+    ``config`` is everything beside the key that it hangs on.
     """
 
     id: str
@@ -63,6 +66,17 @@ class Line:
     data_hash: str
     summary: Mapping[str, Any] | None
     worst_quarter: Mapping[str, Any] | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Scores of subjects that the model is given beside its inputs, such as ei."""
+        return tuple(self.config.get("groups", ()))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What ``evaluate`` is given to go on with this one."""
+        return options(self.config)
 
 
 @dataclass(frozen=True)
@@ -82,9 +96,18 @@ class Experiment:
     """Everything that is stored of one experiment; ``details`` are computed from the stored predictions."""
 
     line: Line
-    config: Mapping[str, Any]
     folds: tuple[FoldLine, ...]
     details: Mapping[str, Any] | None
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """That of its line."""
+        return self.line.config
+
+
+def options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The options among everything that an experiment, or a check of one, hangs on."""
+    return {name: config[name] for name in OPTIONS if name in config}
 
 
 # --- run
@@ -457,7 +480,7 @@ def get(store: Store, name: str) -> Experiment:
         folds = rows.folds(tx, record.id)
         line = _line(record, rows.fold_counts(tx))
     lines = tuple(FoldLine(f.number, f.name, f.seconds, f.result, f.error, f.finished_at) for f in folds)
-    return Experiment(line, record.config, lines, (record.summary or {}).get("details"))
+    return Experiment(line, lines, (record.summary or {}).get("details"))
 
 
 def opened(store: Store, name: str) -> tuple[Spec, Dataset, list[FoldResult]]:
@@ -496,7 +519,7 @@ def _line(record: ExperimentRecord, counts: Mapping[int, tuple[int, int, float]]
         record.seed, record.config.get("task", "binary"), record.state, record.split in LEAKY, record.created_at,
         record.n_folds, stored - failed, failed, seconds, record.code_version,
         str(record.config.get("study_sha256", ""))[:16], (record.summary or {}).get("scores"),
-        (record.summary or {}).get("details", {}).get("worst_quarter", {}).get("balanced_accuracy"),
+        (record.summary or {}).get("details", {}).get("worst_quarter", {}).get("balanced_accuracy"), record.config,
     )  # fmt: skip
 
 

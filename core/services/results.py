@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from core.evaluation.splits import LEAKY as LEAKY
 from core.services import audits, experiments, studies
 from core.services.audits import Line as Check
 from core.services.experiments import Line, Prepared
+from core.settings import VERSION
 from core.storage import research as rows
 from core.storage.store import Store
 
@@ -35,6 +37,15 @@ def usable(store: Store, study: str, model: str) -> tuple[str, ...]:
 
     known = MODELS[model].inputs
     return tuple(t for t in inputs_of(studies.get(store, study)) if not known or t in known)
+
+
+def scores(store: Store, study: str, model: str) -> tuple[str, ...]:
+    """Scores of a study's subjects that a model can be given beside its inputs, ei first; none to one of signals."""
+    from core.evaluation import groups
+    from core.models import MODELS
+
+    found = groups.scores(studies.get(store, study)) if MODELS[model].takes != "signals" else ()
+    return tuple(sorted(found, key=lambda g: (g != "ei", g)))
 
 
 def input_sets(types: Sequence[str]) -> list[str]:
@@ -96,34 +107,94 @@ def predictions(store: Store, name: str, of: str = "trial") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def audited(store: Store) -> dict[str, Counter[str]]:
-    """By experiment that a leak audit was made of: how many checks of the newest one passed, failed, or neither."""
-    out: dict[str, Counter[str]] = {}
-    for found in audits.results(store, "leak_audit"):
-        for name in found.result.get("experiments", {}).values():
-            out.setdefault(name, Counter(check["outcome"] for check in found.result["checks"]))
+@dataclass(frozen=True)
+class Audited:
+    """The newest leak audit that stands beside a run: its outcomes, and in what the two are apart (see ``apart``).
+
+    ``of_it`` is False where the audit is of the same pipeline by name, but made other runs than this one.
+    """
+
+    outcomes: Counter[str]
+    of_it: bool
+    apart: str
+
+
+def audited(store: Store) -> dict[str, Audited]:
+    """By experiment: the newest leak audit made of it, else of its pipeline by name; absent where there is none."""
+    found = audits.results(store, "leak_audit")
+    own: dict[str, Check] = {}
+    for made in found:
+        for name in made.result.get("experiments", {}).values():
+            own.setdefault(name, made)
+    out = {}
+    for line in experiments.all_experiments(store):
+        check = own.get(line.id) or next((c for c in found if _named(c) == _named(line)), None)
+        if check is not None:
+            outcomes = Counter(c["outcome"] for c in check.result["checks"])
+            out[line.id] = Audited(outcomes, line.id in own, apart(check, line))
     return out
+
+
+def _named(of: Line | Check) -> tuple:
+    """What an audit and its runs share by name: study, target, inputs, model, seed, fusion and options."""
+    fusion = of.fusion if isinstance(of, Line) else of.result.get("fusion", "early")
+    return of.study, of.target, of.inputs, of.model, of.seed, fusion, experiments.options(of.config)
 
 
 # --- whether they can be believed
 
 
+@dataclass(frozen=True)
+class Now:
+    """A pipeline as it would be run now; what stored checks are held against where there is no run."""
+
+    config: Mapping[str, Any]
+    code_version: str = VERSION
+    created_at: datetime | None = None
+
+
 def auditable(
     store: Store, study: str, target: str, model: str, inputs: str, fusion: str = "early", seed: int = 0
-) -> None:
-    """Refuse a pipeline that the study or the doors do not have, before a check of it is queued."""
+) -> Now:
+    """What the pipeline hangs on now; refuse one that the study or the doors do not have."""
     from core.evaluation.experiment import Spec
 
-    experiments.check(store, Spec(study, target, inputs, model, fusion, seed=seed))
+    return Now(Prepared.of(store, Spec(study, target, inputs, model, fusion, seed=seed)).config)
 
 
-def newest_check(store: Store, kind: str, key: Mapping[str, Any], **result: Any) -> Check | None:
-    """The newest stored check of a kind with these of study, target, inputs, model and seed, and this in its result."""
-    for found in audits.results(store, kind):
-        same = all(getattr(found, name) == value for name, value in key.items())
-        if same and all(found.result.get(name) == value for name, value in result.items()):
-            return found
-    return None
+# by key of a configuration: what it is in words
+_PARTS = {"study_sha256": "data", "pipeline_hash": "pipeline"}
+
+
+def apart(check: Check, run: Line | Now) -> str:
+    """In what a stored check and a run, or the pipeline as it is now, are not of the same: "older data, pipeline".
+
+    "newer" where the check came after the run; "" where both are of the same, and the check looked as checks do now.
+    """
+    newer = run.created_at is not None and check.created_at > run.created_at
+    both = [(words, check.config.get(name), run.config.get(name)) for name, words in _PARTS.items()]
+    found = [words for words, own, other in both if own and other and own != other]
+    if check.code_version != run.code_version and not newer:
+        found.append("code version")
+    said = [f"{'newer' if newer else 'older'} {', '.join(found)}"] if found else []
+    if check.config.get("audit", audits.AUDIT_VERSION) != audits.AUDIT_VERSION:
+        said.append("older checks")
+    return "; ".join(said)
+
+
+def newest_check(
+    store: Store, kind: str, key: Mapping[str, Any], *, beside: Line | Now | None = None, **result: Any
+) -> Check | None:
+    """The newest stored check of a kind with these of study, target, inputs, model and seed, and this in its result;
+    one that is of the same as ``beside`` before a newer one that is not.
+    """
+    found = [
+        c
+        for c in audits.results(store, kind)
+        if all(getattr(c, name) == value for name, value in key.items())
+        and all(c.result.get(name) == value for name, value in result.items())
+    ]
+    return min(found, key=lambda c: beside is not None and bool(apart(c, beside)), default=None)
 
 
 # --- between experiments

@@ -12,6 +12,7 @@ from core.evaluation import experiment
 from core.services import experiments, studies
 from core.services.jobs import Cancelled
 from core.storage.store import Store
+from core.studies import folder
 from tests.core.services.test_experiments import inline
 from tests.pages.conftest import NOW
 
@@ -19,9 +20,9 @@ FOLDS = 5
 FULL, TRIVIAL, LEAKY, ECG, NET, VALUE, PARTIAL, STOPPED = (f"E-000{i}" for i in range(1, 9))
 
 
-def make(folder: Path) -> None:
+def make(place: Path) -> None:
     """Fill a data folder; the folds run in this process."""
-    store = Store(f"sqlite:///{folder / 'affectline.sqlite3'}", data_dir=folder)
+    store = Store(f"sqlite:///{place / 'affectline.sqlite3'}", data_dir=place)
     studies.simulate(store, "small", subjects=FOLDS, trials=4, trial_s=12.0, effect=2.0, now=NOW)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compute, "executor", inline())
@@ -35,6 +36,23 @@ def make(folder: Path) -> None:
         with pytest.raises(Cancelled):
             run(store, seed=8, progress=stop)
     store.close()
+
+
+def ready(store: Store, name: str, n: int = 20, ei: bool = True) -> None:
+    """A study of ready features, four trials a subject; the ECG of the second half of the subjects is two units higher.
+
+    The scores ``ei`` rise from subject to subject.
+    """
+    trials = []
+    for i in range(1, n + 1):
+        for t in range(4):
+            wobble = ((i * 7 + t * 3) % 5) / 5 + t % 2
+            groups = {"ei": str(80 + i), "sex": "fm"[i % 2]} if ei else {}
+            features = {"eeg_c": wobble + i % 3, "ecg_a": 2.0 * (i > n // 2) + wobble, "face_b": wobble}
+            labels = {"valence": 1.0 + 4 * (t % 2)}
+            trials.append(folder.Planned(f"S{i:02d}", str(t), labels, groups, features=features))
+    source = folder.Source("made", "none", {"valence": (1.0, 5.0, 3.0)}, ("eeg", "ecg", "face"), trials, len(trials))
+    folder.write(studies.root(store), name, source)
 
 
 def run(store: Store, model: str = "logistic", inputs: str = "eeg", **more) -> dict:

@@ -8,10 +8,10 @@ from core import compute
 from core.services import experiments, groups, studies
 from core.settings import settings
 from core.storage.store import Store
-from core.studies import folder
 from core.types import InputFile
 from tests.core.services.test_experiments import inline
 from tests.pages.conftest import NOW, open_page, texts
+from tests.pages.research_site import ready
 from tests.pages.test_pages import check
 
 HIGH = {f"S{i:02d}" for i in range(11, 21)}
@@ -20,21 +20,6 @@ HIGH = {f"S{i:02d}" for i in range(11, 21)}
 @pytest.fixture
 def site(empty) -> Store:
     return Store(settings().database, data_dir=empty)
-
-
-def corpus(store: Store, name: str, n: int = 20, ei: bool = True) -> None:
-    """Ready features of four trials a subject; the ECG of the second half of the subjects is two units higher."""
-    trials = []
-    for i in range(1, n + 1):
-        for t in range(4):
-            wobble = ((i * 7 + t * 3) % 5) / 5 + t % 2
-            groups_ = {"ei": str(80 + i), "sex": "fm"[i % 2]} if ei else {}
-            features = {"ecg_a": 2.0 * (i > n // 2) + wobble, "face_b": wobble}
-            trials.append(
-                folder.Planned(f"S{i:02d}", str(t), {"valence": 1.0 + 4 * (t % 2)}, groups_, features=features)
-            )
-    source = folder.Source("made", "none", {"valence": (1.0, 5.0, 3.0)}, ("ecg", "face"), trials, len(trials))
-    folder.write(studies.root(store), name, source)
 
 
 def run(store: Store, name: str, inputs: str, monkeypatch, model: str = "logistic") -> str:
@@ -48,13 +33,13 @@ def said(at) -> str:
 
 
 def test_without_scores_it_says_where_they_come_in(site):
-    corpus(site, "plain", n=4, ei=False)
+    ready(site, "plain", n=4, ei=False)
     text = said(open_page("ei_groups"))
     assert "No EI scores." in text and "Add them in Import (participants table)." in text
 
 
 def test_with_few_people_there_are_numbers_and_no_verdict(site, monkeypatch):
-    corpus(site, "few", n=8)
+    ready(site, "few", n=8)
     run(site, "few", "ecg", monkeypatch)
     at = open_page("ei_groups")
     text = said(at)
@@ -63,14 +48,14 @@ def test_with_few_people_there_are_numbers_and_no_verdict(site, monkeypatch):
 
 
 def test_without_an_experiment_the_groups_and_what_else_differs_are_shown(site):
-    corpus(site, "early")
+    ready(site, "early")
     text = said(open_page("ei_groups"))
     assert "No finished experiment on this study yet." in text and "sex is f" in text
     assert "All outcomes" not in text
 
 
 def test_the_whole_report_finds_what_is_planted_and_says_how(site, monkeypatch):
-    corpus(site, "full")
+    ready(site, "full")
     run(site, "full", "ecg", monkeypatch)
     run(site, "full", "face", monkeypatch)
     at = open_page("ei_groups", run="E-0001")
@@ -91,13 +76,13 @@ def test_the_whole_report_finds_what_is_planted_and_says_how(site, monkeypatch):
 
 
 def test_a_model_that_knows_nothing_is_named_where_it_is_as_good(site, monkeypatch):
-    corpus(site, "dull")
+    ready(site, "dull")
     run(site, "dull", "ecg", monkeypatch, model="majority")
     assert "The trivial model" in said(open_page("ei_groups"))
 
 
 def test_scores_that_come_in_after_an_experiment_leave_it_valid(site, monkeypatch, tmp_path):
-    corpus(site, "late", ei=False)
+    ready(site, "late", ei=False)
     run(site, "late", "ecg", monkeypatch)
     table = tmp_path / "participants.csv"
     table.write_text("subject,group_ei\n" + "".join(f"S{i:02d},{80 + i}\n" for i in range(1, 21)))
@@ -106,7 +91,7 @@ def test_scores_that_come_in_after_an_experiment_leave_it_valid(site, monkeypatc
 
 
 def test_a_score_is_an_input_only_of_an_experiment_that_names_it(site, monkeypatch):
-    corpus(site, "ticked")
+    ready(site, "ticked")
     monkeypatch.setattr(compute, "executor", inline())
     more = {"split": "subject_kfold", "now": NOW}
     plain = experiments.evaluate(site, "ticked", "valence", "logistic", "ecg", **more)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from app.ui import research as ui
 from app.ui import wording
 from core import compute
 from core.evaluation import statistics
+from core.evaluation.experiment import Spec
 from core.evaluation.splits import LEAKY as LEAKY_SPLITS
 from core.evaluation.splits import SPLITS
 from core.evaluation.tasks import TASKS
-from core.services import experiments, exports, jobs, results
-from core.settings import settings
+from core.services import audits, experiments, exports, jobs, results
+from core.services.jobs import Cancelled
+from core.settings import VERSION, settings
 from core.storage import research as storage
 from core.storage.store import Store
 from tests.core.services.test_experiments import inline
 from tests.pages.conftest import NOW, open_page
-from tests.pages.research_site import ECG, FULL, LEAKY, NET, PARTIAL, STOPPED, TRIVIAL, VALUE
+from tests.pages.research_site import ECG, FULL, LEAKY, NET, PARTIAL, STOPPED, TRIVIAL, VALUE, ready
 from tests.pages.test_pages import check
 from tests.pages.test_studies_page import job_of
 
@@ -76,19 +80,41 @@ def test_a_leaky_run_is_marked_in_every_score_and_in_words(research):
     assert wording.LEAKY not in said(open_page("experiments", run=FULL))
 
 
+def audit(store, outcomes: tuple[str, ...], made: dict, code_version: str = VERSION, **config) -> None:
+    """A stored leak audit of the pipeline of the first run."""
+    digest = hashlib.sha256(repr((outcomes, config)).encode()).hexdigest()[:16]
+    with store.write() as tx:
+        storage.add_audit_result(
+            tx, now=NOW, kind="leak_audit", study="small", target="valence", inputs="eeg", model="logistic", seed=0,
+            config=config, config_hash=digest, code_version=code_version,
+            result={"experiments": made, "checks": [{"outcome": c} for c in outcomes]},
+        )  # fmt: skip
+
+
+def shown_badge(store) -> str:
+    """What the list says of leaks beside the first run."""
+    badge = table(open_page("experiments"), "Leaks").set_index("Run").loc[FULL, "Leaks"]
+    [line] = [x for x in experiments.all_experiments(store) if x.id == FULL]
+    assert badge == ui.badge(line, results.audited(store))
+    return badge
+
+
 def test_the_badge_says_what_the_newest_leak_audit_found(research):
-    [line] = [x for x in experiments.all_experiments(research) if x.id == FULL]
-    with research.write() as tx:
-        for checks in (("fail",), ("pass", "pass", "not_checkable")):
-            storage.add_audit_result(
-                tx, now=NOW, kind="leak_audit", study="small", target="valence", inputs="eeg", model="logistic", seed=0,
-                config={}, config_hash=checks[0], code_version="1",
-                result={"experiments": {"loso": FULL}, "checks": [{"outcome": c} for c in checks]},
-            )  # fmt: skip
-    audited = results.audited(research)
-    assert ui.badge(line, audited) == "■ 2 checks passed, 1 not checkable"
-    assert ui.badge(line, {FULL: {"fail": 1, "pass": 3}}) == "✕ 1 of 4 checks failed"
-    assert table(open_page("experiments"), "Leaks").set_index("Run").loc[FULL, "Leaks"].startswith("■ 2 checks")
+    assert shown_badge(research) == "○ not audited"
+    audit(research, ("fail", "pass"), {"loso": FULL})
+    assert shown_badge(research) == "✕ 1 of 2 checks failed"
+    audit(research, ("pass", "pass", "not_checkable"), {"loso": FULL})
+    assert shown_badge(research) == "■ 2 checks passed, 1 not checkable"
+
+
+def test_the_badge_says_that_an_audit_is_of_older_data_pipeline_or_checks(research):
+    own = dict(experiments.get(research, FULL).config)
+    audit(research, ("pass",), {"loso": "E-0999"}, **own | {"study_sha256": "another", "pipeline_hash": "another"})
+    assert shown_badge(research) == "○ not audited; an audit of its pipeline is of older data, pipeline"
+    audit(research, ("pass", "pass"), {"loso": FULL}, "0.0.1", **own, audit=audits.AUDIT_VERSION - 1)
+    assert shown_badge(research) == "■ 2 checks passed, ▲ older code version; older checks"
+    audit(research, ("pass", "pass"), {"loso": FULL}, **own, audit=audits.AUDIT_VERSION)
+    assert shown_badge(research) == "■ 2 checks passed"
 
 
 def test_choices_stand_in_the_url_and_level_changes_the_scores(research):
@@ -214,6 +240,53 @@ def test_the_form_offers_what_study_and_model_have_and_queues_a_run_once(researc
         "study": "small", "target": "valence+arousal", "model": "forest", "inputs": "eeg+ecg", "fusion": "early",
         "split": "random_window", "seed": 0, "options": {"task": "quadrant"},
     }  # fmt: skip
+
+
+def test_a_score_that_is_ticked_is_an_input_of_another_experiment_and_is_shown(research, monkeypatch):
+    ready(research, "scored", 5)
+    at = open_page("experiments")
+    at.selectbox(key="start_study").set_value("small").run()
+    assert not [c for c in at.checkbox if c.key.startswith("score-")], "the study without scores offers none"
+    at.selectbox(key="start_study").set_value("scored").run()
+    at.selectbox(key="start_model").set_value("eegnet").run()
+    assert not [c for c in at.checkbox if c.key.startswith("score-")], "a model of signals takes no score"
+    at.selectbox(key="start_model").set_value("logistic").run()
+    at.multiselect(key="start_signals-scored-logistic").set_value(["ecg"]).run()
+    monkeypatch.setattr(compute, "executor", inline())
+    names = []
+    for ticked in (False, True):
+        at.checkbox(key="score-scored-ei").set_value(ticked).run()
+        at.button(key="start_run").click().run()
+        job = jobs.claim(research, "w", now=NOW)
+        assert job.params["options"] == {"task": "binary"} | ({"groups": ["ei"]} if ticked else {})
+        jobs.execute(settings().database, job.id)
+        names.append(jobs.get(research, job.id).result["experiment"])
+    frame = table(open_page("experiments"), "Chance").set_index("Run")
+    assert frame.loc[names, "Signals"].tolist() == ["ecg", "ecg + EI score"]
+    text = said(open_page("experiments", run=names[1]))
+    assert "on ECG + EI score" in text and "EI score" not in said(open_page("experiments", run=names[0]))
+
+
+def test_a_stopped_run_goes_on_with_all_its_options(research):
+    ready(research, "scored", 5)
+    given = {"task": "binary", "flip": True, "groups": ["ei"]}
+    with pytest.raises(Cancelled):
+        experiments.evaluate(
+            research, "scored", "valence", "logistic", "ecg", options=given, now=NOW, progress=lambda *_: stopped()
+        )
+    [line] = [x for x in experiments.all_experiments(research) if x.study == "scored"]
+    at = open_page("experiments", run=line.id)
+    at.button(key="go_on").click().run()
+    params = dict(jobs.get(research, job_of(at)).params)
+    key = [params[name] for name in ("study", "target", "model", "inputs", "fusion", "split", "seed")]
+    assert experiments._spec(*key, params["options"]).config == dict(line.options)
+    assert given.items() <= params["options"].items() and set(experiments.OPTIONS) == set(Spec.__dataclass_fields__) - {
+        *storage.KEY
+    }
+
+
+def stopped():
+    raise Cancelled
 
 
 def test_runs_are_compared_by_subject_with_letters_matrices_and_settings(research):
