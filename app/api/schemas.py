@@ -24,6 +24,7 @@ def _rows(n: int, names: str, unit: str) -> dict[str, Any]:
 # checked by app.api.arrays, which names the row and column of a wrong value
 EegRows = Annotated[list[Any], WithJsonSchema(_rows(14, ", ".join(EPOC_14), "µV"))]
 EcgRows = Annotated[list[Any], WithJsonSchema(_rows(2, "two leads", "mV"))]
+ExperimentState = Literal["running", "partial", "done"]
 # strict: true must not pass as 1 Hz
 Rate = Annotated[float, Field(ge=0.1, le=100_000, allow_inf_nan=False, strict=True)]
 
@@ -135,13 +136,36 @@ class History(Answer):
     message: str
 
 
+class ExperimentItem(BaseModel):
+    """An experiment as far as it has come; ``groups`` are scores of subjects that its model was given too."""
+
+    experiment: str
+    study: str
+    target: str
+    inputs: str
+    model: str
+    fusion: str
+    split: str
+    seed: int
+    task: str
+    groups: list[str]
+    state: ExperimentState = Field(description="running: not finished; partial: folds failed, so there is no score")
+    leaky: bool = Field(description="The split has a person in training and in test.")
+    created_at: datetime
+    n_folds: int
+    n_done: int
+    n_failed: int
+    seconds: float
+    scores: dict[str, Any] | None = Field(description="The object of `evaluate --json`; null until it is done.")
+
+
 class Experiments(Answer):
-    """A page of experiments, newest first; ``total`` counts all."""
+    """A page of experiments, newest first; ``total`` counts all that were asked for."""
 
     total: int
     page: int
     size: int
-    experiments: list[dict[str, Any]]
+    experiments: list[ExperimentItem]
 
 
 class InsightItem(BaseModel):

@@ -10,7 +10,12 @@ import httpx
 import numpy as np
 import pytest
 
-from core import simulate
+from core import compute, simulate
+from core.services import experiments
+from core.services.jobs import Cancelled
+from core.storage.store import Store
+from tests.core.services.test_experiments import inline
+from tests.pages import research_site as site
 from tests.serving import Served, serving
 
 
@@ -58,6 +63,24 @@ def predicted(client, example) -> dict[str, Any]:
     answer = client.post("/predict", json=example)
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+@pytest.fixture(scope="session")
+def evaluated(served) -> dict[str, str]:
+    """Experiments of one study on the server, by state: finished, with a failed fold, stopped, leaky, with a score."""
+    store = Store(f"sqlite:///{served.data_dir / 'affectline.sqlite3'}", data_dir=served.data_dir)
+    site.ready(store, "small", site.FOLDS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compute, "executor", inline())
+        done = site.run(store)["experiment"]
+        site.partial(store, patch)
+        with pytest.raises(Cancelled):
+            site.run(store, seed=8, progress=site.stop)
+        leaky = site.run(store, split="trial")["experiment"]
+        scored = site.run(store, options={"groups": ["ei"]})["experiment"]
+    newest = [line.id for line in experiments.all_experiments(store)]
+    store.close()
+    return {"done": done, "partial": newest[3], "running": newest[2], "leaky": leaky, "scored": scored}
 
 
 def refused(answer: httpx.Response, status: int) -> dict[str, Any]:

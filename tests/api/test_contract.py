@@ -19,7 +19,7 @@ CHECKS = (not_a_server_error, content_type_conformance, response_schema_conforma
 
 
 @pytest.fixture(scope="module")
-def base(served, predicted) -> str:
+def base(served, predicted, evaluated) -> str:
     return f"{served.url}/api/v1"
 
 
