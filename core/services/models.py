@@ -73,11 +73,17 @@ def _standing(bundle: Bundle, decisions: Sequence[ModelDecisionRecord]) -> dict[
     found = approval.decided(bundle, decisions)
     if found is not None:
         return {"state": found.state, "why": found.why, "who": found.who, "at": found.at.isoformat()}
-    leaks = approval.failed(bundle)
-    return {
-        "state": approval.state(bundle, decisions), "who": None, "at": None,
-        "why": f"failed in its leak audit: {', '.join(leaks)}" if leaks else "published with LOSO and leak audit",
-    }  # fmt: skip
+    return {"state": approval.state(bundle, decisions), "who": None, "at": None, "why": _as_published(bundle)}
+
+
+def _as_published(bundle: Bundle) -> str:
+    """Why a bundle that nobody decided on has its state."""
+    checks = bundle.card.leak_audit.checks
+    leaks, open_ = approval.failed(bundle), sum(c.outcome == "not_checkable" for c in checks)
+    if leaks:
+        return f"published, but its leak audit failed in: {', '.join(leaks)}"
+    clean = f"published with LOSO and a clean leak audit (none of {len(checks)} checks failed"
+    return f"{clean}, {open_} could not be made)" if open_ else f"{clean})"
 
 
 def card(store: Store, name: str) -> dict:

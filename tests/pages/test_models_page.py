@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 
+import pytest
+
+from app.cli.words import model_lines
 from core.models import bundle
-from core.services import exports, jobs, models
+from core.services import exports, jobs, models, reports
 from core.settings import MODELS_SHIPPED
 from tests.pages.conftest import NOW, RECORDED, open_page
 from tests.pages.test_pages import check
@@ -80,6 +83,28 @@ def test_a_model_whose_files_changed_is_locked(filled):
     assert not {"approve", "retire", "changes"} & {b.key for b in at.button}
 
 
+@pytest.mark.parametrize(
+    ("outcome", "state", "why"),
+    [
+        ("pass", "Approved", "published with LOSO and a clean leak audit (none of 18 checks failed)"),
+        ("not_checkable", "Approved", "(none of 18 checks failed, 1 could not be made)"),
+        ("fail", "Draft", "published, but its leak audit failed in: valence: windows disjoint"),
+    ],
+)
+def test_a_model_that_nobody_decided_on_says_why_it_is_approved_or_a_draft(filled, outcome, state, why):
+    place = filled.data_dir / "models" / "ours"
+    shutil.copytree(MODELS_SHIPPED / DEMO, place)
+    card = json.loads((place / "card.json").read_text()) | {"name": "ours"}
+    next(c for c in card["leak_audit"]["checks"] if c["name"] == "valence: windows disjoint")["outcome"] = outcome
+    (place / "card.json").write_text(json.dumps(card))
+    own = table(open_page("models"), "State").set_index("Model").loc["ours"]
+    assert state in own["State"] and why in own["Why"].replace("\\", "")
+    text = said(open_page("models", model="ours"))
+    assert "Nobody has decided on this version" in text and why in text
+    lines = model_lines([m for m in models.available(filled) if m["name"] == "ours"])
+    assert lines[-1].startswith(f"  {state.lower()}: published") and lines[-1].endswith(why)
+
+
 def test_an_unknown_model_is_said_beside_the_list(filled):
     at = open_page("models", model="nobody")
     assert "There is no model nobody" in said(at) and len(table(at, "State")) == 2
@@ -122,8 +147,8 @@ def test_what_would_change_is_a_job_whose_table_stands_beside_the_card(filled):
 def test_the_card_leaves_as_json_with_state_and_decisions_and_is_audited(filled):
     models.retire(filled, BAND, "no band here", NOW)
     at = open_page("models", model=BAND)
-    assert "Export card (JSON)" in [b.proto.label for b in at.get("download_button")]
-    made = models.card_export(filled, BAND, NOW)
+    assert {"Export card (JSON)", "Export card (PDF)"} <= {b.proto.label for b in at.get("download_button")}
+    made = reports.model_card(filled, BAND, now=NOW)
     told = json.loads(next(iter(made.files.values())))
     card = bundle.load(MODELS_SHIPPED / BAND).card
     assert told["controls"]["clock"]["roc_auc"]["value"] == card.controls["clock"]["roc_auc"]["value"]
