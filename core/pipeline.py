@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from core import aggregate, cleaning, features, markers, preprocess, quality, states, windows
+from core import aggregate, caps, cleaning, features, markers, preprocess, quality, states, windows
 from core.compute import Progress, part
 from core.dsp import beats
 from core.features import causal
@@ -136,14 +136,16 @@ def analyse(
     found = list(markers.compute(clean, verdict, pipeline, part(progress, 0.4, 0.7)))
 
     required = tuple(bundle.required) if bundle else None
+    view = caps.seen(recording, verdict, pipeline) if bundle else caps.whole(recording, verdict)
+    notices += view.notices
     prediction: Prediction | None = None
     reason: Reason | None = without if bundle is None else None
-    if bundle is not None and verdict.grade(required) is Grade.POOR:
+    if bundle is not None and view.quality.grade(required) is Grade.POOR:
         reason = Reason.LOW_QUALITY
     elif bundle is not None:
         say(0.7, "Computing windows and features, and what the model says of them")
         try:
-            prediction, unlike = _predict(recording, clean, verdict, pipeline, bundle)
+            prediction, unlike = _predict(view.recording, view.of(clean), view.quality, pipeline, bundle)
             notices += unlike
         except preprocess.NoBaseline:
             reason = Reason.NO_BASELINE
@@ -161,11 +163,11 @@ def analyse(
     abstained = (bundle is not None and prediction is None) or all(m.value is None for m in measures)
     return Summary(
         status="abstained" if abstained else "ok",
-        reasons=_reasons(verdict, required, reason if bundle else None),
+        reasons=_reasons(view.shown, required, reason if bundle else None),
         measures=measures,
         state=states.state(predicted),
-        quality=verdict,
-        n_windows=len(prediction.onset_s) if prediction else len(verdict.onset_s),
+        quality=view.shown,
+        n_windows=len(prediction.onset_s) if prediction else len(view.shown.onset_s),
         model=bundle.info if bundle else None,
         prediction=prediction,
         pipeline_hash=pipeline.hash,

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
+
+from core.types import Recording
 
 # 10-10 positions in mm (x right, y front, z up), the template that MNE-Python ships as standard_1005
 POSITIONS_MM = {
@@ -34,6 +39,8 @@ HYDROCEL_128 = {
     "E122": "F8", "E28": "FC5", "E117": "FC6", "E45": "T7", "E36": "C3", "E104": "C4", "E108": "T8", "E58": "P7",
     "E52": "P3", "E62": "Pz", "E92": "P4", "E96": "P8", "E70": "O1", "E75": "Oz", "E83": "O2",
 }  # fmt: skip
+# of the positions of a headset so many may be left out or not recorded at all (requirements d4: 4 of 14)
+LACKING_SHARE = 4 / 14
 _CANONICAL = {name.lower(): name for name in POSITIONS_MM} | {old.lower(): new for old, new in OLD_NAMES.items()}
 
 
@@ -42,11 +49,48 @@ def canonical(name: str) -> str:
     return _CANONICAL.get(name.strip().lower(), name)
 
 
-def places(names: list[str]) -> list[str]:
+def places(names: Sequence[str]) -> list[str]:
     """The 10-10 spelling of all EEG channels of a recording; a HydroCel net of 128 is known by its names E1 to E128."""
     if sum(name in HYDROCEL_128 for name in names) == len(HYDROCEL_128) and len(names) <= 129:
         return [HYDROCEL_128.get(name, name) for name in names]
     return [canonical(name) for name in names]
+
+
+def lacking(names: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
+    """The wanted positions that are not among the EEG channels of a recording.
+
+    Examples
+    --------
+    >>> lacking(["fp1", "T3", "O1"], ("T7", "O1", "O2"))
+    ('O2',)
+    """
+    here = set(places(names))
+    return tuple(place for place in wanted if place not in here)
+
+
+def reduced(recording: Recording, wanted: Sequence[str]) -> Recording:
+    """A recording whose EEG has only the wanted positions, where more were recorded and some of them are there.
+
+    A net of 128 or a cap of 32 becomes what a headset would have seen, in studies and in the clinic alike, so that a
+    model of one serves recordings of another. Channels are called by their positions from then on, and marks go with
+    them.
+    """
+    eeg = recording.of_type("eeg")
+    at = {s.name: place for s, place in zip(eeg, places([s.name for s in eeg]), strict=True)}
+    kept = {name: place for name, place in at.items() if place in wanted}
+    if len(eeg) <= len(wanted) or not kept:
+        return recording
+    signals = (
+        replace(s, name=kept[s.name]) if s.type == "eeg" else s
+        for s in recording.signals
+        if s.type != "eeg" or s.name in kept
+    )
+    marks = (
+        replace(a, description=f"{a.description.partition('@@')[0]}@@{kept[a.channel]}") if a.channel in kept else a
+        for a in recording.annotations
+        if a.channel in kept or a.channel not in at
+    )
+    return replace(recording, signals=tuple(signals), annotations=tuple(marks))
 
 
 def neighbours(names: list[str], count: int) -> np.ndarray:

@@ -149,24 +149,6 @@ def inputs_of(study: Study) -> tuple[str, ...]:
     return ordered({*study.inputs, *ready_columns(study)})
 
 
-def reduced(recording: Recording, wanted: Sequence[str] = EPOC_14) -> Recording:
-    """A recording whose EEG has only the wanted positions, where more were recorded and some of them are there.
-
-    A net of 128 or a cap of 32 becomes what a headset would have seen, so that studies can be compared and a model
-    of one serves recordings of another. Quality is judged on what is left.
-    """
-    eeg = recording.of_type("eeg")
-    placed = dict(zip(map(id, eeg), places([s.name for s in eeg]), strict=True))
-    if len(eeg) <= len(wanted) or not set(placed.values()) & set(wanted):
-        return recording
-    kept = (
-        replace(s, name=placed[id(s)]) if id(s) in placed else s
-        for s in recording.signals
-        if placed.get(id(s), wanted[0]) in wanted
-    )
-    return replace(recording, signals=tuple(kept))
-
-
 # ------------------------------------------------------------------------------------------- preparation
 def prepare(
     study: Study,
@@ -363,12 +345,12 @@ class _Plan:
             return (np.zeros(1), np.array([ready], dtype=np.float64)) if np.isfinite(ready).any() else None
         if not trial.path:
             return None
-        from core import features
+        from core import caps
         from core import pipeline as chain
         from core.preprocess import NoBaseline
         from core.studies import folder
 
-        recording = reduced(folder.recording(trial), features.positions(self.pipeline))
+        recording = caps.reduced(folder.recording(trial), self.pipeline)
         if not set(self.recorded) <= set(recording.types):
             return None
         try:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +22,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from core.dsp.montage import LACKING_SHARE, lacking
 from core.models import MODELS, drift, files
 from core.models.drift import Distribution
 from core.models.files import BundleError
@@ -220,6 +222,11 @@ class Bundle:
         return ModelInfo(self.name, self.version, self.card.basis, mean, self.card.demonstration)
 
     @property
+    def ships(self) -> bool:
+        """Whether it came with the product."""
+        return self.path.parent == MODELS_SHIPPED
+
+    @property
     def targets(self) -> tuple[str, ...]:
         """Names of the targets, in the order of the columns of ``predict``."""
         return tuple(self.card.targets)
@@ -250,11 +257,17 @@ class Bundle:
         return {name: calibration.spread for name, calibration in self.card.calibration.items()}
 
     def fits(self, recording: Recording) -> bool:
-        """Whether every required channel is in a recording, an EEG at a rate that holds the bands of its features."""
+        """Whether every required channel is in a recording, an EEG at a rate that holds the bands of its features.
+
+        A cap is reduced to the positions needed (``core.caps``); of a larger one than they are, up to 4 of 14 may not
+        be there, as many as quality lets be left out: the bundle fills them in, and a notice says so.
+        """
         for type_, needed in self.required.items():
             least = EEG_LEAST_RATE if type_ == "eeg" else 0.0
-            present = {s.name for s in recording.of_type(type_) if s.sfreq >= least}
-            if not present or not set(needed) <= present:
+            names = [s.name for s in recording.of_type(type_) if s.sfreq >= least]
+            may_lack = math.floor(LACKING_SHARE * len(needed)) if type_ == "eeg" and len(names) > len(needed) else 0
+            gone = lacking(names, needed) if type_ == "eeg" else set(needed) - set(names)
+            if not names or len(gone) > may_lack:
                 return False
         return True
 
@@ -492,15 +505,12 @@ def by_name(name: str) -> Bundle | None:
     return load(folder) if folder else None
 
 
-def choose(
-    recording: Recording, name: str | None = None, usable: Callable[[Bundle], bool] = lambda bundle: True
-) -> Bundle | None:
-    """The bundle to use on a recording: the one named, else the first usable one that fits, real before demonstration.
+def choose(recording: Recording, name: str | None, preferred: Iterable[Bundle]) -> Bundle | None:
+    """The bundle to use on a recording: the one named, else the first of the preferred that fits.
 
     None where no bundle, or not the one named, has all its required channels in the recording.
     """
     if name is not None:
         bundle = by_name(name)
         return bundle if bundle is not None and bundle.fits(recording) else None
-    ordered = sorted(available(), key=lambda b: b.card.demonstration)
-    return next((b for b in ordered if usable(b) and b.fits(recording)), None)
+    return next((b for b in preferred if b.fits(recording)), None)

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.dsp import grid, spectral
 from core.dsp.filters import highpass, lowpass, notch
-from core.dsp.montage import neighbours
+from core.dsp.montage import LACKING_SHARE, neighbours
 from core.quality.common import (
     BLOCKING,
     GOOD_SHARE,
@@ -43,7 +43,7 @@ MUSCLE_HZ, BRAIN_HZ, MUSCLE_RATIO = (30.0, 45.0), (1.0, 30.0), 1.0
 LONELY_R, LONELY_NEAREST, LONELY_SHARE, LONELY_CHANNELS = 0.1, 4, 0.6, 3
 DUPLICATE_R = 0.99999  # own: a bridge or a copied column; noise alone keeps two electrodes below it
 OTHER_FLAGS, OTHER_CHANNELS = 2, 4 / 14
-GOOD_BAD_CHANNELS, DEGRADED_BAD_CHANNELS = 1 / 14, 4 / 14
+GOOD_BAD_CHANNELS, DEGRADED_BAD_CHANNELS = 1 / 14, LACKING_SHARE
 OTHERS = ("amplitude", "jump", "line", "muscle")
 
 

@@ -261,8 +261,9 @@ def _analyse(
             originals[0].name,
             "Record at least 5 s.",
         )
-    chosen = bundles.choose(recording, model, approval.approved(store))
-    without = Reason.MISSING_CHANNEL if chosen or approval.installed(store) else Reason.NO_MODEL
+    installed = approval.installed(store)
+    chosen = bundles.choose(recording, model, installed)
+    without = Reason.MISSING_CHANNEL if chosen or installed else Reason.NO_MODEL
     summary = pipeline.analyse(recording, chosen, without=without, reading=reading, progress=part(progress, 0.35, 0.8))
     _say(progress, 0.8, "Keeping the original files")
     for file in originals:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from core.errors import NotFound, Refused
 from core.models import bundle as bundles
@@ -55,9 +55,39 @@ def approved(store: Store) -> Callable[[Bundle], bool]:
     return lambda bundle: state(bundle, decisions) == APPROVED
 
 
-def installed(store: Store) -> list[Bundle]:
-    """The bundles that may be chosen without being named."""
-    return list(filter(approved(store), bundles.available()))
+def installed(store: Store, *, approving: str | None = None) -> list[Bundle]:
+    """The bundles that may be chosen without being named, the one to prefer first; this is the rule of the default.
+
+    Real before demonstration. Then those that this site published or somebody approved here before those that only
+    ship; of the former the one published or approved last. Of them, the first whose required signals are all in a
+    recording is used (``core.models.bundle.choose``).
+
+    Parameters
+    ----------
+    approving
+        As if this one were approved now.
+    """
+    decisions = history(store)
+    last = datetime.max.replace(tzinfo=UTC)
+
+    def since(bundle: Bundle) -> datetime | None:
+        """When it came into use here, None where nobody here did anything for it."""
+        if bundle.name == approving:
+            return last
+        found = decided(bundle, decisions)
+        published = None if bundle.ships else _aware(datetime.fromisoformat(bundle.card.created_at))
+        return max(filter(None, (published, found.at if found else None)), default=None)
+
+    def rank(bundle: Bundle) -> tuple[bool, bool, float]:
+        at = since(bundle)
+        return bundle.card.demonstration, at is None, -at.timestamp() if at else 0.0
+
+    usable = (b for b in bundles.available() if b.name == approving or state(b, decisions) == APPROVED)
+    return sorted(usable, key=rank)
+
+
+def _aware(at: datetime) -> datetime:
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def require(store: Store, name: str | None) -> None:

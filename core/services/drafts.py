@@ -249,7 +249,7 @@ def inspect(
     model: str | None = None,
 ) -> Inspection:
     """Read and judge files without storing anything."""
-    from core import pipeline, quality
+    from core import caps, pipeline, quality
     from core.models import bundle as bundles
     from core.readers import isolation
     from core.services.doctor import problems
@@ -258,12 +258,14 @@ def inspect(
         raise Refused("E-NO-FILE", "there is no file to read.", what_to_do="Choose at least one file.")
     recording = isolation.read(list(files), reading=reading, zone=settings().zone)
     approval.require(store, model)
-    chosen = bundles.choose(recording, model, approval.approved(store))
+    installed = approval.installed(store)
+    chosen = bundles.choose(recording, model, installed)
     settings_used = pipeline.site_pipeline(chosen.pipeline if chosen else None)
-    verdict = quality.assess(recording, settings_used)
+    judged = quality.assess(recording, settings_used)
+    view = caps.seen(recording, judged, settings_used) if chosen else caps.whole(recording, judged)
+    verdict = view.shown
     required = tuple(chosen.required) if chosen else None
     why_not = _why_not(recording)
-    installed = approval.installed(store)
     without = Reason.MISSING_CHANNEL if installed else Reason.NO_MODEL
     return Inspection(
         started_at=recording.started_at,
@@ -280,7 +282,7 @@ def inspect(
         grade=verdict.grade(required),
         usable_share=stored.usable_share(verdict, required),
         quality=stored.quality_json(verdict, recording, required) | {"types": stored.types_json(verdict)},
-        notices=recording.notices,
+        notices=(*recording.notices, *view.notices),
         models=tuple(_model(b, b.fits(recording)) for b in installed),
         not_computed=_expected(recording, verdict, chosen, without),
         known_session=_known(store, files, patient),

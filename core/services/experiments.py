@@ -15,10 +15,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.dsp.montage import reduced
 from core.errors import AffectlineError, NotFound, Refused
 from core.services import studies
 from core.services.stored import pack, unpack
-from core.settings import VERSION
+from core.settings import EPOC_14, VERSION
 from core.storage import research as rows
 from core.storage.records import ExperimentRecord, FoldRecord
 from core.storage.store import Store
@@ -632,11 +633,10 @@ def results_table(store: Store) -> list[dict[str, Any]]:
 def _results(store: Store, spec: Spec, dataset: Dataset, results: Sequence[FoldResult], details: Mapping) -> list[dict]:
     """What ``results_table`` says of each subject: score, seconds and trials trained on (means over its folds)."""
     from core.evaluation import experiment
-    from core.evaluation.dataset import reduced
     from core.studies import folder
 
     first = next((t for t in studies.get(store, spec.study).trials if t.path), None)
-    channels = len(reduced(folder.recording(first)).of_type(*spec.types)) if first else len(dataset.names(spec.types))
+    seen = reduced(folder.recording(first), EPOC_14).of_type(*spec.types) if first else dataset.names(spec.types)
     trained = [len(set(dataset.unit[fold.train])) for fold in experiment.folds(dataset, spec)]
     out = []
     for row in details["per_subject"]:
@@ -645,7 +645,7 @@ def _results(store: Store, spec: Spec, dataset: Dataset, results: Sequence[FoldR
             {
                 "score": row.get("balanced_accuracy", row.get("ccc")), "time": sum(r.seconds for r in own) / len(own),
                 "samples": round(sum(trained[r.index] for r in own) / len(own)), "subject": row["subject"],
-                "channels": channels,
+                "channels": len(seen),
             }
         )  # fmt: skip
     return out

@@ -159,7 +159,7 @@ def _windows(
     say: Progress,
 ) -> tuple[Any, np.ndarray]:
     """Features (a row per window that was predicted) and onsets of a session, as its analysis saw them."""
-    from core import cleaning, pipeline
+    from core import caps, cleaning, pipeline
     from core.readers import isolation
 
     reading = Reading.from_dict(analysis.reading if analysis.reading is not None else record.reading)
@@ -168,6 +168,7 @@ def _windows(
     recording = isolation.read(inputs, reading=reading, zone=settings().zone)
     settings_used = pipeline.site_pipeline(bundle.pipeline)
     recording, _ = cleaning.cleaned(recording, reading, settings_used)
+    recording = caps.reduced(recording, settings_used)
     say(0.3, "Computing windows and features")
     types = tuple(bundle.required) + tuple(t for t in bundle.optional if t in recording.types)
     prepared = pipeline.features_of(recording, settings_used, types)

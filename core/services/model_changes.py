@@ -30,7 +30,8 @@ def what_would_change(store: Store, name: str, *, newest: int = NEWEST, progress
         the model without it, "" for none), by_default (whether it would be chosen without being named, once
         approved), changed.
     """
-    bundle, allowed = approval.find(name), approval.approved(store)
+    bundle, installed = approval.find(name), approval.installed(store)
+    with_it = approval.installed(store, approving=name)
     with store.read() as tx:
         found = rows.recorded(tx, newest)
         files = {session.id: rows.files(tx, session.id) for _, session in found}
@@ -50,8 +51,8 @@ def what_would_change(store: Store, name: str, *, newest: int = NEWEST, progress
         if not bundle.fits(recording):
             unfit += 1
             continue
-        other = bundles.choose(recording, None, lambda b: b.name != name and allowed(b))
-        first = bundles.choose(recording, None, lambda b: b.name == name or allowed(b))
+        other = bundles.choose(recording, None, [b for b in installed if b.name != name])
+        first = bundles.choose(recording, None, with_it)
         table += _compared(named, session, _said(recording, bundle, reading), _said(recording, other, reading), {
             "other": other.name if other else "", "by_default": first is not None and first.name == name,
         })  # fmt: skip

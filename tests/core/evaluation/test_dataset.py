@@ -7,7 +7,7 @@ import pytest
 
 from core import pipeline as chain
 from core import simulate
-from core.dsp.montage import HYDROCEL_128
+from core.dsp.montage import HYDROCEL_128, reduced
 from core.errors import Refused
 from core.evaluation import dataset, experiment
 from core.evaluation.experiment import Spec
@@ -126,7 +126,7 @@ def recording(names, seconds=6, sfreq=128.0):
 
 def test_caps_and_nets_are_reduced_to_the_headsets_positions():
     net = recording([f"E{i + 1}" for i in range(128)])
-    found = dataset.reduced(net)
+    found = reduced(net, EPOC_14)
     assert {s.name for s in found.signals} == set(EPOC_14)
     by_name = {s.name: s for s in found.signals}
     for electrode, place in HYDROCEL_128.items():
@@ -135,11 +135,11 @@ def test_caps_and_nets_are_reduced_to_the_headsets_positions():
     deap = (
         "Fp1 AF3 F3 F7 FC5 FC1 C3 T7 CP5 CP1 P3 P7 PO3 O1 Oz Pz Fp2 AF4 Fz F4 F8 FC6 FC2 Cz C4 T8 CP6 CP2 P4 P8 PO4 O2"
     )
-    assert {s.name for s in dataset.reduced(recording(deap.split())).signals} == set(EPOC_14)
+    assert {s.name for s in reduced(recording(deap.split()), EPOC_14).signals} == set(EPOC_14)
     band = recording(["TP9", "AF7", "AF8", "TP10"])
-    assert dataset.reduced(band) is band
+    assert reduced(band, EPOC_14) is band
     unknown = recording([f"ch{i}" for i in range(20)])
-    assert dataset.reduced(unknown) is unknown
+    assert reduced(unknown, EPOC_14) is unknown
 
 
 def test_signals_of_another_rate_and_missing_channels_fit_the_nets():

@@ -137,7 +137,7 @@ def test_a_trained_model_tells_high_from_low_on_a_person_it_has_not_seen(trained
     found = {}
     for sign in (-1, 1):
         recording = simulate.recording(seed=77, person=0, trial=0, effects={"arousal": 3.0 * sign}, duration_s=30)
-        assert bundle.choose(recording, "own").name == "own"
+        assert bundle.choose(recording, "own", ()).name == "own"
         summary = chain.analyse(recording, own)
         found[sign] = summary.measure("arousal")
         assert summary.model.basis == "simulated signals"

@@ -304,13 +304,14 @@ def site(saved, fitted, tmp_path, monkeypatch):
     return root
 
 
-def test_a_real_model_goes_before_a_demonstration_and_only_where_its_channels_are(site):
-    head = simulate.recording(seed=1, duration_s=5)
-    assert bundle.choose(head).name == "z-real"
-    assert bundle.choose(head, "test-model").name == "test-model"
-    assert bundle.choose(simulate.wrist(seed=1, duration_s=5)).name == "wrist"
-    assert bundle.choose(simulate.recording(seed=1, duration_s=5, inputs="ecg")) is None
-    assert bundle.choose(head, "wrist") is None and bundle.choose(head, "nobody") is None
+def test_a_model_is_chosen_only_where_its_channels_are(site):
+    head, all_ = simulate.recording(seed=1, duration_s=5), bundle.available()
+    assert bundle.choose(head, None, all_).name == "test-model"
+    assert bundle.choose(head, None, reversed(all_)).name == "z-real"
+    assert bundle.choose(head, "z-real", all_).name == "z-real"
+    assert bundle.choose(simulate.wrist(seed=1, duration_s=5), None, all_).name == "wrist"
+    assert bundle.choose(simulate.recording(seed=1, duration_s=5, inputs="ecg"), None, all_) is None
+    assert bundle.choose(head, "wrist", all_) is None and bundle.choose(head, "nobody", all_) is None
 
 
 def test_broken_bundles_are_named_with_their_reason_and_hide_nothing(site):

@@ -52,7 +52,7 @@ def test_its_card_prints_the_score_beside_the_clock_and_the_other_controls(model
 
 
 def test_it_is_the_default_of_a_wrist_band_and_sees_skin_and_pulse_alone(model, band):
-    assert bundle.choose(band).name == "wearable-stress"
+    assert bundle.choose(band, None, bundle.available()).name == "wearable-stress"
     assert model.required == {"eda": (), "ppg": ()} and not model.optional
     assert model.norm_mode == "causal"
     assert all(name.startswith(("eda_", "ppg_")) for name in model.card.features)

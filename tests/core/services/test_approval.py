@@ -50,16 +50,41 @@ def standing(store: Store) -> dict[str, str]:
     return {row["name"]: row["state"] for row in models.available(store)}
 
 
+def default(store: Store, recording) -> str:
+    return bundle.choose(recording, None, approval.installed(store)).name
+
+
+def test_a_real_model_goes_before_a_demonstration_and_the_newest_of_this_site_before_others(store):
+    head = simulate.recording(seed=1, duration_s=5)
+    publish(store, "z-first", created_at="2026-03-01T09:00:00+00:00")
+    publish(store, "a-shown", created_at="2026-06-01T09:00:00+00:00", demonstration=True)
+    assert default(store, head) == "z-first", "real, though the demonstration is newer"
+    publish(store, "b-second", created_at="2026-05-01T09:00:00")
+    publish(store, "a-old", created_at="2026-02-01T09:00:00+00:00")
+    assert [b.name for b in approval.installed(store)] == [
+        "b-second", "z-first", "a-old", "wearable-stress", "a-shown", DEMO,
+    ]  # fmt: skip
+    models.retire(store, "a-old", "to look at it", NOW)
+    models.approve(store, "a-old", "it is the best", NOW + timedelta(days=1))
+    assert default(store, head) == "a-old", "approved last"
+    models.retire(store, "b-second", "another cap", NOW)
+    assert default(store, head) == "a-old" and "b-second" not in [b.name for b in approval.installed(store)]
+    assert approval.installed(store, approving="b-second")[0].name == "b-second"
+    models.retire(store, "wearable-stress", "to look at it", NOW)
+    models.approve(store, "wearable-stress", "it is the best", NOW + timedelta(days=2))
+    assert approval.installed(store)[0].name == "wearable-stress", "what ships goes first once it is approved here"
+
+
 def test_what_was_published_with_a_clean_audit_is_used_and_what_failed_in_it_waits(store):
     publish(store, "clean")
     publish(store, "leaky", leak_audit=failing())
     assert standing(store) == {"clean": "approved", "leaky": "draft", DEMO: "approved", "wearable-stress": "approved"}
     head = simulate.recording(seed=1, duration_s=5)
-    assert bundle.choose(head, usable=approval.approved(store)).name == "clean"
+    assert default(store, head) == "clean"
     models.retire(store, "clean", "the cap was changed", NOW)
-    assert bundle.choose(head, usable=approval.approved(store)).name == DEMO, "never a draft by itself"
+    assert default(store, head) == DEMO, "never a draft by itself"
     models.approve(store, "leaky", "the overlap is of rest only", NOW)
-    assert bundle.choose(head, usable=approval.approved(store)).name == "leaky"
+    assert default(store, head) == "leaky"
 
 
 def test_a_retired_model_is_never_chosen_and_by_name_refused_with_the_reason(store):
