@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache, partial
 
 import numpy as np
 from scipy import signal
@@ -85,6 +86,15 @@ def _both_ways(sos: np.ndarray, x: np.ndarray) -> np.ndarray:
     return signal.sosfiltfilt(sos, x, padlen=min(3 * n_taps, len(x) - 1))
 
 
+# designing a filter takes longer than running it over a minute, and a recording asks for the same few again and again
+_butterworth = lru_cache(maxsize=64)(partial(signal.butter, output="sos"))
+
+
+@lru_cache(maxsize=64)
+def _notched(hz: float, q: float, sfreq: float) -> np.ndarray:
+    return signal.tf2sos(*signal.iirnotch(hz, q, fs=sfreq))
+
+
 def bandpass(x: np.ndarray, sfreq: float, low: float, high: float, order: int = 4) -> np.ndarray:
     """Butterworth band-pass run both ways: zero phase, each edge at -6 dB.
 
@@ -103,7 +113,7 @@ def bandpass(x: np.ndarray, sfreq: float, low: float, high: float, order: int = 
     high = min(high, HIGHEST_CORNER * sfreq / 2)
     if high <= low:
         return np.full(np.shape(x), np.nan, dtype=np.float64)
-    sos = signal.butter(order, (low, high), "bandpass", fs=sfreq, output="sos")
+    sos = _butterworth(order, (low, high), "bandpass", fs=sfreq)
     return _each(x, sfreq, lambda v: _both_ways(sos, v))
 
 
@@ -111,7 +121,7 @@ def highpass(x: np.ndarray, sfreq: float, low: float, order: int = 2) -> np.ndar
     """Butterworth high-pass run both ways, as ``bandpass``; only centred where ``low`` is out of reach."""
     if low >= HIGHEST_CORNER * sfreq / 2:
         return _each(x, sfreq, lambda v: v - v.mean())
-    sos = signal.butter(order, low, "highpass", fs=sfreq, output="sos")
+    sos = _butterworth(order, low, "highpass", fs=sfreq)
     return _each(x, sfreq, lambda v: _both_ways(sos, v))
 
 
@@ -119,7 +129,7 @@ def lowpass(x: np.ndarray, sfreq: float, high: float, order: int = 4) -> np.ndar
     """Butterworth low-pass run both ways, as ``bandpass``; unfiltered where ``high`` is out of reach."""
     if high >= HIGHEST_CORNER * sfreq / 2:
         return _each(x, sfreq, lambda v: v.copy())
-    sos = signal.butter(order, high, "lowpass", fs=sfreq, output="sos")
+    sos = _butterworth(order, high, "lowpass", fs=sfreq)
     return _each(x, sfreq, lambda v: _both_ways(sos, v))
 
 
@@ -127,5 +137,5 @@ def notch(x: np.ndarray, sfreq: float, hz: float, q: float = 30.0) -> np.ndarray
     """Take one frequency out, both ways; unfiltered where it does not lie below half the sampling rate."""
     if hz >= sfreq / 2:
         return _each(x, sfreq, lambda v: v.copy())
-    sos = signal.tf2sos(*signal.iirnotch(hz, q, fs=sfreq))
+    sos = _notched(hz, q, sfreq)
     return _each(x, sfreq, lambda v: _both_ways(sos, v))
