@@ -478,7 +478,8 @@ def study(
 def write_edf(recording: Recording, path: Path) -> Path:
     """Write an EDF+ of mixed rates without a word about a person; the start, if known, is written in UTC.
 
-    Samples that are missing become 0: the format has no other word for them.
+    As a recorder of another maker does, and so not by ``core.writers.edf``: that one leaves type, rate and name for our
+    reader, which would have nothing left to tell by itself. Samples that are missing become 0.
     """
     import edfio
 

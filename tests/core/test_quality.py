@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from core import simulate
 from core.quality import assess
 from core.settings import EPOC_14
 from core.types import Grade, Pipeline, Recording, Signal
@@ -199,6 +200,12 @@ def test_more_than_a_fifth_missing_leaves_a_channel_out():
 
 def test_d4_an_inverted_ecg_is_as_good():
     assert ecg(-lead()).of("ecg").grade is Grade.GOOD
+
+
+@pytest.mark.parametrize(("rate", "grade"), [(180, Grade.GOOD), (190, Grade.GOOD), (210, Grade.POOR)])
+def test_a_fast_steady_heart_is_good_until_its_intervals_are_shorter_than_d2_takes(rate, grade):
+    made = simulate.recording(seed=1, duration_s=20, inputs="ecg", heart_rate=rate, rmssd=5)
+    assert assess(made, Pipeline()).of("ecg").grade is grade
 
 
 def test_pace_like_spikes_neither_raise_nor_hide_the_heart():
