@@ -11,6 +11,7 @@ from typing import Any
 from core.errors import Conflict, NotFound, Refused
 from core.readers.base import visible
 from core.services import drafts
+from core.simulate import TRIAL_SD
 from core.storage.store import Store
 from core.studies import STUDIES, folder, listing, simulated
 from core.studies.folder import Progress
@@ -32,22 +33,25 @@ def simulate(
     effect: float = 0.0,
     seed: int = 0,
     inputs: str = "eeg+ecg",
+    trial_sd: float = TRIAL_SD,
     now: datetime,
     progress: Progress | None = None,
 ) -> Study:
-    """Simulate a study with known truth and store it.
+    """Simulate a study with known truth and store it; ``trial_sd`` is the size of the trial effect.
 
     The same call again returns the study that is there; Conflict (E-STUDY-EXISTS) when the name is taken by another.
     """
     if inputs not in ("eeg", "ecg", "eeg+ecg"):
         raise Refused("E-INPUTS", f"{inputs} cannot be simulated", "inputs", "Use eeg, ecg or eeg+ecg.")
-    if subjects < 1 or trials < 1 or not 5.0 <= trial_s <= 3600.0 or seed < 0:
+    if subjects < 1 or trials < 1 or not 5.0 <= trial_s <= 3600.0 or seed < 0 or not 0.0 <= trial_sd <= 10.0:
         raise Refused(
-            "E-STUDY-SIZE", "a study has at least one subject and trial of 5 s to one hour, and a seed from 0 on", name
-        )
+            "E-STUDY-SIZE", "a study has at least one subject and trial of 5 s to one hour, a seed from 0 on and a "
+            "trial effect of 0 to 10", name,
+        )  # fmt: skip
     source = simulated.source(
-        subjects=subjects, trials=trials, trial_s=float(trial_s), effect=float(effect), seed=seed, inputs=inputs
-    )
+        subjects=subjects, trials=trials, trial_s=float(trial_s), effect=float(effect), seed=seed, inputs=inputs,
+        trial_sd=float(trial_sd),
+    )  # fmt: skip
     if folder.check_name(name) in folder.names(root(store)):
         if folder.manifest(root(store), name)["made_by"] != source.made_by:
             raise Conflict("E-STUDY-EXISTS", "there is another study of this name", name, "Choose another name.")

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from core import simulate
 from core.studies.folder import Planned, Source
 from core.types import Recording
 
 
-def source(*, subjects: int, trials: int, trial_s: float, effect: float, seed: int, inputs: str = "eeg+ecg") -> Source:
+def source(
+    *, subjects: int, trials: int, trial_s: float, effect: float, seed: int, inputs: str = "eeg+ecg",
+    trial_sd: float = simulate.TRIAL_SD,
+) -> Source:  # fmt: skip
     """A simulated study; what it was made with is kept, so that the same call makes the same study."""
-    made_by = {
+    made_by: dict[str, Any] = {
         "subjects": subjects, "trials": trials, "trial_s": trial_s, "effect": effect, "seed": seed, "inputs": inputs,
+        "trial_sd": trial_sd,
     }  # fmt: skip
-    made = simulate.study(subjects=subjects, trials=trials, trial_s=trial_s, effect=effect, seed=seed, inputs=inputs)
+    made = simulate.study(**made_by)
     return Source(
         basis=simulate.BASIS,
         licence="simulated by Affectline; free of any rights",
