@@ -2,8 +2,8 @@
 
 mne-bids reads the entities of file names; they are compared without regard to case, for studies mix ``task-Emotion``
 and ``task-emotion``. Sidecars are inherited from the folders above. A signal that is a git-annex link or pointer whose
-content was not downloaded is named, with what to do. DENS times its events in milliseconds though BIDS says seconds;
-that is found out by the recording's duration, or by times longer than a day.
+content was not downloaded is named, with what to do. DENS times its events in samples though BIDS says seconds: a film
+of 60 s is 15124 long at 250 Hz, and the last event lies where the recording ends. That is found out by the duration.
 """
 
 from __future__ import annotations
@@ -72,10 +72,11 @@ class _Found:
     high: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     used: list[Path] = field(default_factory=list)
-    in_ms: list[str] = field(default_factory=list)
+    # tables of events whose times are not in seconds, by the unit that they are in
+    units: dict[str, list[str]] = field(default_factory=dict)
     bands: dict[str, tuple[float, float]] = field(default_factory=dict)
     # of the subject at hand: files of a recording, and the trials in it
-    runs: list[tuple[list[InputFile], list[Row]]] = field(default_factory=list)
+    runs: list[tuple[list[InputFile], list[Row], Clock]] = field(default_factory=list)
 
     def lost(self, subject: str, trial: str, refused: Refused) -> None:
         """Note a trial that cannot be taken."""
@@ -102,9 +103,10 @@ def source(path: Path, mapping: listing.Mapped) -> Source:
         groups = people.get(place.name, {})
         own = groups.pop(OWN_SUBJECT, place.name)
         _subject(place, path, names[place.name] if anonymous else own, groups, found)
-    if found.in_ms:
+    for unit, tables in found.units.items():
         found.notes.append(
-            f"Onsets of {len(found.in_ms)} events.tsv are in milliseconds although BIDS says seconds; read as that."
+            f"Onsets of {len(tables)} events.tsv are in {unit} although BIDS says seconds; read as that, for so they "
+            "fill the recording."
         )
     if not found.trials:
         first = found.left_out[0] if found.left_out else LeftOut("", "", "E-BIDS", "no subject has a rated trial.")
@@ -278,29 +280,45 @@ def _licence(said: Mapping[str, Any], root: Path, notes: list[str]) -> str:
 
 
 # ------------------------------------------------------------------------------------------------ times
-def _seconds(events: Path, table: pd.DataFrame, root: Path, found: _Found) -> tuple[list[float], list[float]]:
-    """Onsets and durations in s; NaN where a cell is no number."""
+# (last onset as written, seconds that one unit of it is)
+Clock = tuple[float, float]
+
+
+def _unit(last: float, length_s: float, sfreq: float) -> float:
+    """Seconds that one unit of onsets is: the longest of second, sample and millisecond that keeps them inside.
+
+    Examples
+    --------
+    >>> _unit(1950.0, 2000.0, 250.0), _unit(498_000.0, 2000.0, 250.0), _unit(1_950_000.0, 2000.0, 250.0)
+    (1.0, 0.004, 0.001)
+    """
+    if last <= 1.5 * length_s:
+        return 1.0
+    known = (1e-3, 1 / sfreq) if sfreq > 0 else (1e-3,)
+    return max((u for u in known if last * u <= 1.1 * length_s), default=1.0)
+
+
+def _seconds(events: Path, table: pd.DataFrame, root: Path, found: _Found) -> tuple[list[float], list[float], Clock]:
+    """Onsets and durations in s, NaN where a cell is no number; and how they were told."""
     onset = [listing.number(v) for v in table.onset]
     duration = [listing.number(v) for v in table.get("duration", pd.Series("", index=table.index))]
     last = max((v for v in onset if math.isfinite(v)), default=0.0)
-    length = sidecar(events, root, "eeg").get("RecordingDuration")
-    if isinstance(length, int | float) and length > 0:
-        in_ms = last > 1.5 * length and last / 1000 <= 1.1 * length
-    else:
-        in_ms = last > _DAY_S
-    if in_ms:
-        found.in_ms.append(events.name)
-    scale = 1e-3 if in_ms else 1.0
-    return [v * scale for v in onset], [v * scale for v in duration]
+    said = sidecar(events, root, "eeg")
+    length, sfreq = (v if isinstance(v := said.get(k), int | float) else 0.0
+                     for k in ("RecordingDuration", "SamplingFrequency"))  # fmt: skip
+    unit = _unit(last, length, sfreq) if length > 0 else 1e-3 if last > _DAY_S else 1.0
+    if unit < 1.0:
+        found.units.setdefault("milliseconds" if unit == 1e-3 else f"samples ({1 / unit:g} Hz)", []).append(events.name)
+    return [v * unit for v in onset], [v * unit for v in duration], (last, unit)
 
 
 Row = tuple[str, dict, dict, listing.Span]
 
 
-def _add(found: _Found, subject: str, signal: Path | None, rows: list[Row]) -> None:
+def _add(found: _Found, subject: str, signal: Path | None, rows: list[Row], clock: Clock) -> None:
     """Note the trials of one recording, or each of them as left out where its file is not there."""
     try:
-        found.runs.append((_inputs(signal, subject), rows))
+        found.runs.append((_inputs(signal, subject), rows, clock))
     except Refused as refused:
         for trial, *_ in rows:
             found.lost(subject, trial, refused)
@@ -308,7 +326,7 @@ def _add(found: _Found, subject: str, signal: Path | None, rows: list[Row]) -> N
 
 def _together(found: _Found, subject: str) -> None:
     """Plan the trials of a subject's runs; small runs are read by one child, for a child costs a second."""
-    batches: list[list[tuple[list[InputFile], list[Row]]]] = []
+    batches: list[list[tuple[list[InputFile], list[Row], Clock]]] = []
     size = _TOGETHER_BYTES
     for run in found.runs:
         own = sum(Path(f.path).stat().st_size for f in run[0])
@@ -321,14 +339,15 @@ def _together(found: _Found, subject: str) -> None:
     for batch in batches:
         numbers = itertools.count()
         numbered = [
-            (files, [(*row[:3], replace(row[3], trial=next(numbers))) for row in rows]) for files, rows in batch
+            (files, [(*row[:3], replace(row[3], trial=next(numbers))) for row in rows], clock)
+            for files, rows, clock in batch
         ]
         read = Files(
             "core.studies.bids:runs",
-            [f for files, _ in batch for f in files],
-            {"runs": [[len(files), [row[3].plain() for row in rows]] for files, rows in numbered]},
+            [f for files, *_ in batch for f in files],
+            {"runs": [[len(files), [row[3].plain() for row in rows], clock] for files, rows, clock in numbered]},
         )
-        for _, rows in numbered:
+        for _, rows, _ in numbered:
             found.trials += [
                 Planned(subject, trial, lab, groups, read.reader(span.trial)) for trial, lab, groups, span in rows
             ]
@@ -336,16 +355,29 @@ def _together(found: _Found, subject: str) -> None:
 
 def runs(files: list[InputFile], job: Mapping[str, Any]) -> Iterator[tuple[int, Recording | Refused]]:
     """Entry of the child: run after run, each with its trials cut out; one that cannot be read costs its own trials."""
+    from core.readers import session
+
     first = 0
-    for n, spans in job["runs"]:
+    for n, spans, clock in job["runs"]:
         mine, first = files[first : first + n], first + n
         if spans[-1][0] < job.get("first", 0):
             continue
         try:
-            yield from listing.parts(mine, {"spans": spans})
+            recording = session.read(mine, Options())
+            for span in (_timed(listing.Span(*row), recording, *clock) for row in spans):
+                yield span.trial, listing.cut(recording, span, mine[0].name)
         except Refused as refused:
             for span in spans:
                 yield span[0], refused
+
+
+def _timed(span: listing.Span, recording: Recording, last: float, unit: float) -> listing.Span:
+    """A trial by the recording's own length, where its sidecar says another and onsets are not in seconds."""
+    fits = _unit(last, recording.duration_s, max((s.sfreq for s in recording.signals), default=0.0))
+    if unit == 1.0 or last * unit <= 1.1 * recording.duration_s or fits == 1.0:
+        return span
+    times = ("onset_s", "duration_s", "baseline_onset_s", "baseline_duration_s")
+    return replace(span, **{t: v * fits / unit for t in times if (v := getattr(span, t)) is not None})
 
 
 def _labels(row: Mapping[str, str], scales: Mapping[str, tuple[float, float, float]]) -> dict[str, float] | str:
@@ -367,7 +399,7 @@ def _dens(
 ) -> None:  # fmt: skip
     """Films marked ``stm`` with ``<stimulus>_<order>``, rated in the rows of the beh table in the same order."""
     found.targets |= _DENS
-    onset, _ = _seconds(events, table, root, found)
+    onset, _, clock = _seconds(events, table, root, found)
     kinds = [k.strip() for k in table.trial_type]
     base = next((onset[i] for i, k in enumerate(kinds) if k == "base"), None)
     bend = next((onset[i] for i, k in enumerate(kinds) if k == "bend"), None)
@@ -409,7 +441,7 @@ def _dens(
             subject, name, Refused("E-NO-EVENT", "it is rated, but events.tsv has no such film.", events.name, "")
         )
     if rows:
-        _add(found, subject, next(iter(_signals_of(events, files)), None), rows)
+        _add(found, subject, next(iter(_signals_of(events, files)), None), rows, clock)
 
 
 # ------------------------------------------------------------------------------------------------ EmoEEG-MC
@@ -610,7 +642,7 @@ def _plain(
         target = column.removeprefix("label_")
         scales[column] = found.targets.setdefault(target, scale[0])
         found.high[target] = scale[1]
-    onset, duration = _seconds(events, table, root, found)
+    onset, duration, clock = _seconds(events, table, root, found)
     rows: list[tuple[str, dict, dict, listing.Span]] = []
     baseline: tuple[float, float] | None = None
     for i, row in enumerate(table.to_dict("records")):
@@ -633,7 +665,7 @@ def _plain(
         baseline = None
     if rows:
         signal = next(iter(_signals_of(events, files)), None)
-        _add(found, subject, signal, rows)
+        _add(found, subject, signal, rows, clock)
         if signal is not None and not found.bands:
             found.bands = _bands(sidecar(signal, root, "eeg").get("SoftwareFilters"))
     else:

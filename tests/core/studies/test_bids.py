@@ -59,7 +59,7 @@ def dens(shared_data, tmp_path):
     return out
 
 
-def test_dens_comes_in_with_its_times_in_milliseconds_names_of_two_cases_and_missing_tables(dens, tmp_path):
+def test_dens_comes_in_with_its_times_in_samples_names_of_two_cases_and_missing_tables(dens, tmp_path):
     study = folder.write(tmp_path / "out", "dens", bids.source(dens, {}))
     mine = [t for t in study.trials if t.subject == "sub-mit003"]
     assert [t.trial for t in mine][:3] == ["neutral_1_1", "12_2", "8_3"]
@@ -74,10 +74,11 @@ def test_dens_comes_in_with_its_times_in_milliseconds_names_of_two_cases_and_mis
 
     events = pd.read_csv(dens / "sub-mit003" / "eeg" / "sub-mit003_task-emotion_events.tsv", sep="\t")
     at = events.index[events.label == "12_2"][0]
-    onset = events.onset[at] / 1000
-    shown = events.onset[events.index[(events.index > at) & (events.trial_type.str.strip() == "vlnc")][0]] / 1000
-    base = events.onset[events.trial_type.str.strip() == "base"].iloc[0] / 1000
-    bend = events.onset[events.trial_type.str.strip() == "bend"].iloc[0] / 1000
+    onset = events.onset[at] / 250
+    shown = events.onset[events.index[(events.index > at) & (events.trial_type.str.strip() == "vlnc")][0]] / 250
+    base = events.onset[events.trial_type.str.strip() == "base"].iloc[0] / 250
+    bend = events.onset[events.trial_type.str.strip() == "bend"].iloc[0] / 250
+    assert (round(shown - onset, 1), round(bend - base)) == (60.5, 80), "a film of a minute, a baseline of 80 s"
     read = folder.recording(second)
     assert [(s.name, s.type) for s in read.signals] == [("E1", "eeg"), ("E2", "eeg"), ("ECG", "ecg")]
     clock = read.signals[0].data
@@ -99,7 +100,29 @@ def test_dens_comes_in_with_its_times_in_milliseconds_names_of_two_cases_and_mis
         assert found and all(t.code == "E-NOT-DOWNLOADED" for t in found)
         assert word in found[0].text and "git annex get" in found[0].text
     notes = " ".join(study.notes)
-    assert "milliseconds" in notes and "ODbL" in notes and "54 subjects; 6 have a folder" in notes
+    assert "samples (250 Hz)" in notes and "ODbL" in notes and "54 subjects; 6 have a folder" in notes
+
+
+def test_every_recording_of_dens_ends_where_its_events_do_when_they_are_counted_in_samples(shared_data):
+    """The evidence: in milliseconds all of them would fill a quarter of their recording."""
+    shares = []
+    for path in sorted((shared_data / "bids" / "ds003751").glob("sub-*/eeg/*_events.tsv")):
+        said = list(path.parent.glob("*_eeg.json"))
+        if said:
+            last = pd.read_csv(path, sep="\t").onset.max()
+            shares.append(last / 250 / json.loads(said[0].read_text())["RecordingDuration"])
+    assert len(shares) > 20 and 0.95 < np.median(shares) <= 1 and max(shares) <= 1.01
+
+
+def test_times_are_read_in_the_unit_that_keeps_them_inside_the_recording(dens, tmp_path):
+    """A recording that is shorter than its sidecar says cannot hold them in samples."""
+    folder_ = dens / "sub-mit007" / "eeg"
+    study = folder.write(tmp_path / "out", "dens", bids.source(dens, {}))
+    mine = [t for t in study.trials if t.subject == "sub-mit007"]
+    events = pd.read_csv(next(folder_.glob("*_events.tsv")), sep="\t")
+    film = events[events.label == mine[0].trial].onset.iloc[0] / 1000
+    clock = folder.recording(mine[0]).signals[0].data
+    assert abs(clock[np.isnan(clock).nonzero()[0].max() + 1] - film) < 0.005
 
 
 def test_all_of_dens_is_listed_and_nothing_downloaded_says_so(shared_data):
