@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -14,22 +15,14 @@ from app.ui import components, formats, job_panel, nav, research, state, validit
 from app.ui.charts import research as charts
 from app.ui.validity import Pipeline
 from core.errors import AffectlineError, NotFound
-from core.services import audits, experiments, exports, results, studies
+from core.services import audits, experiments, reports, results, studies
 from core.services.audits import Line
 from core.services.jobs import Job
 
 CHOICE = (
     state.AUDIT, state.RUN, state.STUDY, state.TARGET, state.MODEL, state.INPUTS, state.FUSION, state.SEED, state.TAB,
 )  # fmt: skip
-ORDER = ("random_window", "trial", "subject_kfold", "loso", "nested_loso")
 PROBES, NULL = ("subject probe", "stimulus probe"), ("label permutation",)
-MEANINGS = {
-    "premium": "balanced accuracy of windows under random windows less under nested LOSO, 95 % bootstrap over subjects",
-    "scores": "balanced accuracy of windows under each split, mean over subjects",
-    "checks": "each named check: outcome pass, fail or not_checkable, evidence with the place in the code",
-    "experiments": "the stored experiment of each split",
-    "config": "everything beside study, target, inputs, model and seed that the result hangs on",
-}
 
 
 # ------------------------------------------------------------------------------------------------ choosing
@@ -240,20 +233,10 @@ def audit(store, line: Line) -> None:
 
 def splits(store, result: Mapping[str, Any]) -> None:
     """Naive beside clean: the same pipeline under each split."""
-    runs = {x.id: (x.summary or {}).get("window", {}) for x in experiments.all_experiments(store)}
-    made = result["experiments"]
-    rows: list[dict[str, Any]] = []
-    for split in sorted(result["scores"], key=ORDER.index):
-        own = runs.get(made.get(split, ""), {}).get("balanced_accuracy", {})
-        rows.append(
-            {
-                "name": wording.SPLITS.get(split, split).partition(":")[0].removesuffix(" (leaky)"),
-                "value": result["scores"][split],
-                "low": own.get("low"), "high": own.get("high"), "leaky": split in results.LEAKY,
-                "run": made.get(split, "not stored"),
-            }
-        )  # fmt: skip
-    chance = next((c for s, r in made.items() if s not in results.LEAKY and (c := runs.get(r, {}).get("chance"))), None)
+    found, chance = reports.splits(store, result)
+    rows = [{**r, "name": wording.SPLITS.get(r["split"], r["split"]).partition(":")[0].removesuffix(" (leaky)")}
+            for r in found]  # fmt: skip
+    runs = {x.id for x in experiments.all_experiments(store)}
     said = "; ".join(f"{r['name']}{' (leaky)' * r['leaky']} {formats.number(r['value'])}" for r in rows)
     components.chart(
         charts.splits(rows, chance), key="splits", title="What does the same pipeline score when it may peek?",
@@ -293,21 +276,20 @@ def table(checks: Sequence[Mapping[str, Any]], kind: str) -> None:
 
 
 def export(store, line: Line) -> None:
-    """The audit as JSON, by the export service."""
+    """The audit as JSON and as PDF, by the export service."""
+    name = f"leak-audit_{components.safe_name(line.study)}.zip"
+    with st.container(horizontal=True, key="export-tools"):
+        for form, what in (("JSON", "the audit as JSON"), ("PDF", "a report as PDF and the same numbers as JSON")):
+            st.download_button(
+                f"Export {form}", data=partial(packed, store, line, form == "PDF"), file_name=name,
+                mime="application/zip", key=f"export-audit-{form.lower()}", on_click="ignore",
+                help=f"A zip of {what}, with dictionary and manifest.",
+            )  # fmt: skip
 
-    def data() -> bytes:
-        value = {"audit": line.id, "made_at": line.created_at.isoformat(), "code_version": line.code_version,
-                 **line.result, "config": dict(line.config)}  # fmt: skip
-        return exports.export_json(
-            store, "leak-audit", value, line.study, n=len(line.result["checks"]), now=state.now(),
-            filters={"audit": line.id}, meanings=MEANINGS,
-        ).zip()  # fmt: skip
 
-    st.download_button(
-        "Export JSON", data=data, file_name=f"leak-audit_{components.safe_name(line.study)}.zip",
-        mime="application/zip", key="export-audit", on_click="ignore",
-        help="A zip of the audit as JSON, with dictionary and manifest.",
-    )  # fmt: skip
+def packed(store, line: Line, pdf: bool) -> bytes:
+    """The zip of an export."""
+    return reports.leak_audit(store, line, now=state.now(), pdf=pdf).zip()
 
 
 def ended(store, job: Job) -> None:

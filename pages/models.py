@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -10,7 +11,7 @@ import streamlit as st
 
 from app.ui import components, formats, job_panel, model_card, nav, research, state, wording
 from core.errors import AffectlineError
-from core.services import models
+from core.services import models, reports
 from core.services.jobs import Job
 
 CHANGES = "what_would_change"
@@ -120,11 +121,18 @@ def buttons(store, model: Mapping[str, Any]) -> None:
             decide(store, name, "retire")
         if st.button("What would change?", key="changes"):
             job_panel.submit(store, CHANGES, {"name": name}, f"What would change: {name}")
-        st.download_button(
-            "Export card (JSON)", data=lambda: models.card_export(store, name, state.now()).zip(),
-            file_name=f"model-card_{name}.zip", mime="application/zip", key="export-card", on_click="ignore",
-            help="The card with its state, every decision and the reporting checklist, a dictionary and a manifest.",
-        )  # fmt: skip
+        for form, what in (("JSON", "The card as JSON"), ("PDF", "A report as PDF and the card as JSON")):
+            st.download_button(
+                f"Export card ({form})", data=partial(packed, store, name, form == "PDF"),
+                file_name=f"model-card_{name}.zip", mime="application/zip", key=f"export-card-{form.lower()}",
+                on_click="ignore", help=f"{what}, with its state, every decision and the reporting checklist, a "
+                "dictionary and a manifest.",
+            )  # fmt: skip
+
+
+def packed(store, name: str, pdf: bool) -> bytes:
+    """The zip of a card's export."""
+    return reports.model_card(store, name, now=state.now(), pdf=pdf).zip()
 
 
 @st.dialog("Decide on a model")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.kit import AsJson, Usage, answering, cli, now, present, progress, show, store
+from app.cli.kit import AsJson, AsPdf, Usage, answering, cli, now, present, progress, show, store, writable, write_pdf
 from app.cli.words import (
     audit_lines,
     checklist_lines,
@@ -38,16 +38,22 @@ def leak_audit(
     fusion: Annotated[str, typer.Option(help="early, intermediate or late.")] = "early",
     seed: Seed = 0,
     score: Annotated[list[str] | None, typer.Option(help="A score of subjects that the model is given too.")] = None,
+    pdf: AsPdf = None,
     as_json: AsJson = False,
 ) -> None:
     """The same pipeline under leaky and clean splits: the price of the leak, and checks that name the rule broken."""
     with answering(as_json), progress() as report:
+        writable(pdf)
         from core.services import audits
 
         answer = audits.leak_audit(
             store(), study, target, model, inputs, fusion=fusion, seed=seed, groups=score or (), now=now(),
             progress=report,
         )  # fmt: skip
+        if pdf is not None:
+            from core.services import reports
+
+            write_pdf(pdf, reports.leak_audit(store(), reports.line_of(store(), answer), now=now(), pdf=True))
     show(answer, as_json, audit_lines)
 
 

@@ -15,6 +15,7 @@ import typer
 from core.errors import AffectlineError, Refused
 
 if TYPE_CHECKING:
+    from core.services.exports import Export
     from core.storage.store import Store
 
 Progress = Callable[[float, str], None]
@@ -37,6 +38,7 @@ cli.add_typer(study_cli, name="study")
 cli.add_typer(config_cli, name="config")
 cli.add_typer(audit_cli, name="audit")
 
+AsPdf = Annotated[Path | None, typer.Option("--pdf", metavar="FILE.pdf", help="Write it as a PDF report here too.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value on standard output and nothing else.")]
 
 
@@ -120,6 +122,20 @@ def present(paths: list[Path]) -> list[Path]:
 
 
 # --- what every verb shares
+
+
+def writable(path: Path | None) -> None:
+    """Refuse the place of ``--pdf`` before any work, where no file can be written."""
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        raise Usage("E-OUT", "no file can be written here.", path.name, "Name a new file in a folder that is there.")
+
+
+def write_pdf(path: Path, made: Export) -> None:
+    """The report of an export at the place that ``--pdf`` names."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(next(data for name, data in made.files.items() if name.endswith(".pdf")))
+    part.replace(path)
+    say(f"The report lies in {path.name}.")
 
 
 def store() -> Store:

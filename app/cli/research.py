@@ -8,7 +8,22 @@ from typing import Annotated
 
 import typer
 
-from app.cli.kit import AsJson, answering, cli, model_cli, now, present, private_map, progress, show, store, study_cli
+from app.cli.kit import (
+    AsJson,
+    AsPdf,
+    answering,
+    cli,
+    model_cli,
+    now,
+    present,
+    private_map,
+    progress,
+    show,
+    store,
+    study_cli,
+    writable,
+    write_pdf,
+)
 from app.cli.words import (
     ablation_lines,
     change_lines,
@@ -54,12 +69,15 @@ def model_list(as_json: AsJson = False) -> None:
 
 
 @model_cli.command("card")
-def model_card(name: str, as_json: AsJson = False) -> None:
+def model_card(name: str, pdf: AsPdf = None, as_json: AsJson = False) -> None:
     """A bundle's card: what it was trained on, how well it does on unseen subjects, what it is not for."""
     with answering(as_json):
-        from core.services import models
+        writable(pdf)
+        from core.services import models, reports
 
         answer = models.card(store(), name)
+        if pdf is not None:
+            write_pdf(pdf, reports.model_card(store(), name, now=now(), pdf=True))
     show(answer, as_json, nested_lines)
 
 

@@ -96,7 +96,18 @@ CARD: dict[str, str] = {
     "leak_audit": "premium of random windows, scores by split, every check with evidence",
     "controls": "what else could have made the score, where it was asked",
     "drift": "the training features, that an incoming recording is held against",
+    "limits": "what the controls say of where the model ends",
     "state": "approved, draft or retired", "decisions": "who approved or retired it, when and why, newest first",
     "reporting": "eight axes of what a paper should say of the experiments, where they are stored here",
     "files": "SHA-256 of every file", "basis": "what it was trained on, in words",
 }  # fmt: skip
+# --- a leak audit: the same
+LEAK_AUDIT: dict[str, str] = {
+    "premium": "balanced accuracy of windows under random windows less under nested LOSO, 95 % bootstrap over subjects",
+    "scores": "balanced accuracy of windows under each split, mean over subjects",
+    "splits": "the same, from the leakiest split on, with the 95 % interval over subjects and the stored experiment",
+    "chance": "where 95 % of such means lie when a coin decides",
+    "checks": "each named check: outcome pass, fail or not_checkable, evidence with the place in the code",
+    "experiments": "the stored experiment of each split",
+    "config": "everything beside study, target, inputs, model and seed that the result hangs on",
+}

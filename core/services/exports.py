@@ -9,7 +9,7 @@ import json
 import re
 import secrets
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from core.errors import Refused
+from core.reports.paper import About
 from core.services import experiments, stored
 from core.services.export_columns import COLUMNS, INSIGHTS, MEASURES, RESULTS, WINDOWS
 from core.services.pseudonyms import require
@@ -40,6 +41,8 @@ DEMONSTRATION = (
     "Some of these values come from a demonstration model, trained on simulated signals: these numbers carry no "
     "meaning for a person."
 )
+# the first and last day in a file's name, where it has none
+NO_DAYS = ("none", "none")
 # what is written where a session had no model, and where its values were measured elsewhere
 NO_MODEL, IMPORTED = "no_model", "imported"
 _FORMULA = tuple("=+-@＝＋－＠\t\r\n\0")
@@ -232,16 +235,42 @@ def export_json(
 
     Where it holds no number stands ``{"not_computed": "too_few"}``.
     """
+    return finish(
+        store, kind, "json", subject, as_json(_said(value)), NO_DAYS, _entries(value, meanings or {}), n=n,
+        filters=filters or {}, now=now, more={"columns": list(value)},
+    )  # fmt: skip
+
+
+def export_report(
+    store: Store,
+    kind: str,
+    value: Mapping[str, Any],
+    subject: str,
+    pdf: Callable[[Mapping[str, Any], About], bytes],
+    *,
+    n: int,
+    now: datetime,
+    filters: dict | None = None,
+    meanings: Mapping[str, str] | None = None,
+) -> Export:
+    """Export a stored result as a PDF, with the JSON of ``export_json`` that it was made from beside it; audited."""
+    said = _said(value)
+    whole = as_json(said)
+    about = About(now.astimezone(UTC).isoformat(), f"Affectline {VERSION}", hashlib.sha256(whole).hexdigest(), NOTICE)
+    return finish(
+        store, kind, "pdf", subject, pdf(said, about), NO_DAYS, _entries(value, meanings or {}), n=n,
+        filters=filters or {}, now=now, more={"columns": list(value)}, beside={"json": whole},
+    )  # fmt: skip
+
+
+def _entries(value: Mapping[str, Any], meanings: Mapping[str, str]) -> list[dict]:
+    """The dictionary of an object."""
     kinds = {bool: "true or false", int: "whole number", float: "number", str: "text", dict: "object"}
-    dictionary = [
+    return [
         {"column": name, "type": kinds.get(type(own), "list"), "unit": "see meaning",
-         "meaning": (meanings or {}).get(name, name)}
+         "meaning": meanings.get(name, name)}
         for name, own in value.items()
     ]  # fmt: skip
-    return finish(
-        store, kind, "json", subject, as_json(_said(value)), ("none", "none"), dictionary, n=n, filters=filters or {},
-        now=now, more={"columns": list(value)},
-    )  # fmt: skip
 
 
 def _said(value: Any) -> Any:
@@ -274,7 +303,7 @@ def _make(
     if fmt not in FORMATS:
         raise Refused("E-EXPORT-FORMAT", f"there is no format {fmt!r}.", "format", f"Use {' or '.join(FORMATS)}.")
     data = csv_bytes(table) if fmt == "csv" else _parquet(table)
-    days = ("none", "none")
+    days = NO_DAYS
     if "started_at" in table and len(table) and str(table["started_at"].dtype).startswith("datetime"):
         first, last = (at.strftime("%Y-%m-%d") for at in (table["started_at"].min(), table["started_at"].max()))
         days = (first, last)
@@ -301,17 +330,26 @@ def finish(
     now: datetime,
     more: Mapping[str, Any],
     patient: str = "",
+    beside: Mapping[str, bytes] | None = None,
 ) -> Export:
-    """Name a data file, put its dictionary and manifest beside it, and note it in the history and the audit."""
+    """Name a data file, put its dictionary and manifest beside it, and note it in the history and the audit.
+
+    ``beside`` are other forms of the same content by the ending of their file.
+    """
     digest = hashlib.sha256(data).hexdigest()
-    name = f"{stem(kind, subject, days, digest)}.{fmt}"
+    title = stem(kind, subject, days, digest)
+    name = f"{title}.{fmt}"
+    made = {name: data, **{f"{title}.{ending}": own for ending, own in (beside or {}).items()}}
     export_id = secrets.token_hex(8)
     now = now.astimezone(UTC)
     with store.write() as tx:
         manifest = manifest_of(tx, kind, subject, filters, n, now, export_id, more) | {
-            "files": {name: {"sha256": digest, "bytes": len(data), "rows": n}}
+            "files": {
+                file: {"sha256": hashlib.sha256(own).hexdigest(), "bytes": len(own), "rows": n}
+                for file, own in made.items()
+            }
         }
-        files = {name: data, "data_dictionary.json": as_json(dictionary), "manifest.json": as_json(manifest)}
+        files = {**made, "data_dictionary.json": as_json(dictionary), "manifest.json": as_json(manifest)}
         note(tx, export_id, kind, fmt, subject, name, digest, n, filters, now, patient)
     return Export(export_id, kind, files, n, now)
 
@@ -402,6 +440,7 @@ def write(export: Export, folder: Path) -> list[Path]:
     made = []
     for name, data in export.files.items():
         part = folder / f"{name}.part"
+        part.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(data)
         made.append(part.replace(folder / name))
     return made

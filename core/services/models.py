@@ -24,10 +24,9 @@ from core.types import ModelInfo
 if TYPE_CHECKING:
     from core.evaluation.dataset import Dataset
     from core.evaluation.experiment import FoldResult, Spec
-    from core.services.exports import Export
 
 __all__ = [
-    "approve", "available", "card", "card_export", "controls", "decisions", "history", "info", "limits", "reporting",
+    "approve", "available", "card", "controls", "decisions", "history", "info", "limits", "reporting",
     "retire", "train", "what_would_change",
 ]  # fmt: skip
 
@@ -232,17 +231,6 @@ def decisions(store: Store, name: str) -> list[dict[str, str]]:
         {"version": d.version, "state": d.state, "why": d.why, "who": d.who, "at": d.at.isoformat()}
         for d in reversed(history(store, name))
     ]
-
-
-def card_export(store: Store, name: str, now: datetime) -> Export:
-    """A card as JSON with its state, every decision and the reporting checklist, by the export service."""
-    from core.services import exports
-    from core.services.export_columns import CARD
-
-    bundle = find(name)
-    more = {"decisions": decisions(store, name), "reporting": reporting(store, name)}
-    value = {**card(store, name), "state": approval.state(bundle, history(store, name)), **more}
-    return exports.export_json(store, "model-card", value, name, n=len(bundle.targets), now=now, meanings=CARD)
 
 
 def reporting(store: Store, name: str) -> dict[str, list[dict]]:

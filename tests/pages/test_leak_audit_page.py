@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -15,9 +16,10 @@ from core import compute
 from core.evaluation import control, leak_audit
 from core.evaluation.surrogates import SURROGATES
 from core.evaluation.transfer import ALIGNMENTS
-from core.services import experiments, exports, jobs, results, validity
+from core.services import admin, experiments, exports, jobs, reports, results, validity
 from core.settings import settings
 from core.storage import research as storage
+from tests.core.reports.reading import text
 from tests.core.services.test_experiments import inline
 from tests.pages.conftest import NOW, open_page
 from tests.pages.research_site import FULL, LEAKY, VALUE
@@ -134,7 +136,7 @@ def test_a_full_audit_has_premium_splits_checks_probes_and_labels_dealt_anew(res
     assert probes["Outcome"].tolist() == ["○ not checkable", "■ pass"] and len(null) == 1
     assert "5 checks: ✕ 1 fail, ○ 1 not checkable, ■ 3 pass" in text and "is not passed" in text
     labels = [b.proto.label for b in at.get("download_button")]
-    assert "Export JSON" in labels and any(f"{FULL}: LOSO" in t for t in text.splitlines())
+    assert {"Export JSON", "Export PDF"} <= set(labels) and any(f"{FULL}: LOSO" in t for t in text.splitlines())
 
 
 def test_too_few_subjects_leave_no_premium_and_nothing_checkable_is_not_passed(research):
@@ -255,13 +257,21 @@ def test_a_run_that_was_given_scores_is_audited_by_command_and_not_by_an_audit_w
     assert any("leak-audit --score ei --study" in c.value for c in at.code)
 
 
-def test_an_audit_leaves_as_json_with_words_for_what_is_not_computed_and_an_audit_row(research):
+def test_an_audit_leaves_as_json_and_pdf_with_words_for_what_is_not_computed_and_an_audit_row(research):
     audited(research, {"value": None, "low": None, "high": None})
     line = results.newest_check(research, "leak_audit", PIPE, fusion="early")
-    made = exports.export_json(research, "leak-audit", line.result, "small", n=5, now=NOW, meanings={"checks": "each"})
+    made = reports.leak_audit(research, line, now=NOW, pdf=True)
     with zipfile.ZipFile(io.BytesIO(made.zip())) as bag:
-        name = next(n for n in bag.namelist() if n.startswith("leak-audit_small"))
-        value, dictionary = (json.loads(bag.read(n)) for n in (name, "data_dictionary.json"))
+        pdf, plain, dictionary, manifest = (bag.read(n) for n in bag.namelist())
+    value = json.loads(plain)
     assert value["premium"]["value"] == {"not_computed": "too_few"} and value["checks"] == CHECKS
-    assert [d["column"] for d in dictionary] == list(line.result)
-    assert exports.recent(research)[0]["kind"] == "leak-audit"
+    assert [d["column"] for d in json.loads(dictionary)] == list(value)
+    said = text(pdf)
+    assert hashlib.sha256(plain).hexdigest() in said and "not computed: too few values" in said
+    for row in value["splits"]:
+        assert f"{row['value']:.3f}" in said and row["run"] in said
+    hashes = {own["sha256"] for own in json.loads(manifest)["files"].values()}
+    assert hashes == {hashlib.sha256(own).hexdigest() for own in (pdf, plain)}
+    assert exports.recent(research)[0]["format"] == "pdf" and admin.verify_audit(research)[0]
+    alone = reports.leak_audit(research, line, now=NOW)
+    assert json.loads(next(iter(alone.files.values()))) == value
