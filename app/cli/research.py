@@ -164,6 +164,7 @@ def study_simulate(
     effect: Annotated[float, typer.Option(help="Size of the planted effect; 0 is the null study.")] = 0.0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     inputs: Annotated[str, typer.Option(help="Channel types joined by +.")] = "eeg+ecg",
+    trial_sd: Annotated[float, typer.Option(min=0, max=10, help="Size of the trial effect.")] = 2.0,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a study with known truth."""
@@ -179,6 +180,7 @@ def study_simulate(
             effect=effect,
             seed=seed,
             inputs=inputs,
+            trial_sd=trial_sd,
             now=now(),
             progress=report,
         )
