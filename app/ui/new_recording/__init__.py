@@ -1,0 +1,1 @@
+"""The four steps of the page New recording: files, map, check, run."""
