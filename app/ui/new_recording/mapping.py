@@ -63,13 +63,15 @@ def channels(found: Inspection, visit: Visit, *, key: str) -> dict[str, dict[str
             "Length, s": [float(s["duration_s"]) for s in found.signals],
         }
     )
-    edited = st.data_editor(
+    edited: pd.DataFrame = st.data_editor(
         table,
         hide_index=True,
         disabled=("Channel", "Rate, Hz", "Length, s"),
         column_config={
             "Type": st.column_config.SelectboxColumn(
-                options=list(CHANNEL_TYPES), required=True, format_func=lambda t: wording.CHANNEL_TYPES.get(t, t)
+                options=list(CHANNEL_TYPES),
+                required=True,
+                format_func=lambda t: wording.CHANNEL_TYPES.get(str(t), str(t)),
             ),
             "Unit": st.column_config.SelectboxColumn(
                 options=[NO_UNIT, *sorted({*UNITS.values(), "V", "mV", "nV", "µV", *table["Unit"]} - {NO_UNIT, ""})],

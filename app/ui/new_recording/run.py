@@ -43,7 +43,7 @@ def run_step(store, draft: Draft, visits: Sequence[Visit]) -> None:
     able = [v for v in visits if found[v.number].can_run]
     with st.container(horizontal=True):
         words = "Analyse" if len(visits) == 1 else f"Analyse {formats.counted(len(able), 'session')}"
-        if st.button(words, type="primary", key="analyse", disabled=not (patient and able)):
+        if st.button(words, type="primary", key="analyse", disabled=not (patient and able)) and patient:
             submit(store, draft, able, patient, {v.number: model_for(found[v.number], chosen) for v in able})
         if st.button("Back to check", key="back_to_check"):
             go_to(2)
