@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from sklearn.dummy import DummyClassifier
 
-from core.models.steps import Steps, on_features
+from core.models.steps import Steps
 
 
 def majority(seed: int) -> Steps:
     """The commoner class of the training windows, with its frequency as probability."""
-    return on_features(DummyClassifier(strategy="prior", random_state=seed))
+    return _blind(DummyClassifier(strategy="prior", random_state=seed))
 
 
 def stratified(seed: int) -> Steps:
     """A class drawn at random by training frequency."""
-    return on_features(DummyClassifier(strategy="stratified", random_state=seed))
+    return _blind(DummyClassifier(strategy="stratified", random_state=seed))
+
+
+def _blind(classifier: DummyClassifier) -> Steps:
+    """No imputer and no scaler: what is never looked at need not be made ready."""
+    return Steps([("classifier", classifier)])
