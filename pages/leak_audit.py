@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,9 @@ from app.ui.validity import Pipeline
 from core.errors import AffectlineError, NotFound
 from core.services import audits, experiments, reports, results, studies
 from core.services.audits import Line
+from core.services.experiments import Line as Run
 from core.services.jobs import Job
+from core.services.results import Now
 
 CHOICE = (
     state.AUDIT, state.RUN, state.STUDY, state.TARGET, state.MODEL, state.INPUTS, state.FUSION, state.SEED, state.TAB,
@@ -38,9 +41,9 @@ def overview(store) -> None:
         research.demo_run(store)
         return
     st.markdown("**Choose a run, or a pipeline.** It is run under five splits, and every check is named.")
-    asked = [x for x in runs if x.task == "binary"]
+    binary = [x for x in runs if x.task == "binary"]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        names = {x.id: f"{x.id}: {Pipeline.of(x).title}, {wording.SPLITS.get(x.split, x.split)}" for x in asked}
+        names = {x.id: f"{x.id}: {Pipeline.of(x).title}, {wording.SPLITS.get(x.split, x.split)}" for x in binary}
         run = st.selectbox("Run", list(names), index=None, format_func=names.__getitem__, key="choose_run", width=620,
                            placeholder="Choose a run" if names else "No run of High or not yet")  # fmt: skip
         if st.button("Ask of this run", type="primary", disabled=run is None, key="ask_run"):
@@ -85,7 +88,8 @@ def listing(found: Sequence[Line]) -> None:
     frame = pd.DataFrame(
         [
             {
-                "Study": x.study, "Target": formats.name(x.target), "Signals": x.inputs,
+                "Study": x.study, "Target": formats.name(x.target),
+                "Signals": research.with_scores(x.inputs, x.result.get("groups") or ()),
                 "Model": research.model_title(x.model), "Fusion": x.result.get("fusion", "early"), "Seed": x.seed,
                 "Leak premium": premium(x.result), "Checks": counts(x.result["checks"]), "Made": x.created_at,
                 "Code": x.code_version,
@@ -119,89 +123,91 @@ def counts(checks: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def chosen(store) -> tuple[Pipeline | None, Line | None]:
-    """What the URL asks about, and the stored audit that answers; what is not there is said, never replaced."""
+@dataclass(frozen=True)
+class Asked:
+    """What the URL asks about: a pipeline, and the run or the stored audit that named it, where one did."""
+
+    pipeline: Pipeline
+    run: Run | None = None
+    audit: Line | None = None
+
+
+def asked(store) -> Asked | None:
+    """What the URL asks about; what is not there is said, never replaced."""
     audit, run = state.param(state.AUDIT), state.param(state.RUN)
     if audit:
         line = next((x for x in audits.results(store, "leak_audit") if str(x.id) == audit), None)
         if line is None:
             st.error(f"Unknown audit {formats.in_label(audit, 40)}. No other is shown in its place.")
-            return None, None
-        return Pipeline.of(line), line
+            return None
+        return Asked(Pipeline.of(line), audit=line)
     if run:
         try:
-            found = experiments.get(store, run)
+            own = experiments.get(store, run).line
         except NotFound:
             st.error(f"Unknown run {formats.in_label(run, 40)}. No other is shown in its place.")
-            return None, None
-        own = found.line
+            return None
         if own.task != "binary":
             words = wording.TASKS.get(own.task, own.task)
             st.info(f"{own.id} predicts another thing ({words}): the leak audit is of High or not.")
-            return None, None
-        pipeline = Pipeline.of(own)
-        scores = found.config.get("groups") or ()
-        if scores:
-            said = formats.in_label(", ".join(scores), 80)
-            st.info(f"{own.id} was given scores of its subjects too ({said}): this command audits it with them.")
-            st.code(pipeline.command("leak-audit", *(word for s in scores for word in ("--score", s))), language=None)
-            return None, None
-    else:
-        study, target, model, inputs = (state.param(n) for n in CHOICE[2:6])
-        if not (study and target and model and inputs):
-            return None, None
-        fusion, seed = state.param(state.FUSION) or "early", int(state.number_param(state.SEED, 0))
-        pipeline = Pipeline(study, target, model, inputs, fusion, seed)
-    return pipeline, results.newest_check(store, "leak_audit", pipeline.key, fusion=pipeline.fusion, groups=None)
+            return None
+        return Asked(Pipeline.of(own), run=own)
+    study, target, model, inputs = (state.param(n) for n in CHOICE[2:6])
+    if not (study and target and model and inputs):
+        return None
+    fusion, seed = state.param(state.FUSION) or "early", int(state.number_param(state.SEED, 0))
+    return Asked(Pipeline(study, target, model, inputs, fusion, seed))
 
 
 # ------------------------------------------------------------------------------------------------ one pipeline
-def show(store, pipeline: Pipeline, line: Line | None) -> None:
+def show(store, of: Asked) -> None:
     """What is known of one pipeline, and the ways to know more."""
-    st.markdown(
-        f"#### {formats.in_label(research.model_title(pipeline.model))} on "
-        f"{formats.in_label(research.inputs_title(pipeline.inputs))}"
-    )
+    pipeline = of.pipeline
+    named = research.with_scores(research.inputs_title(pipeline.inputs), pipeline.groups)
+    st.markdown(f"#### {formats.in_label(research.model_title(pipeline.model))} on {formats.in_label(named, 200)}")
     st.caption(
         formats.in_label(
             f"{formats.name(pipeline.target)} · study {pipeline.study} · {pipeline.fusion} fusion · seed "
             f"{pipeline.seed} · options as published", 200,
         )
     )  # fmt: skip
-    refused = refusal(store, pipeline)
-    if refused is not None:
-        components.show_error(refused)
-    if line is None and refused is None:
+    now = present(store, pipeline)
+    beside = of.run or now
+    line = of.audit or results.newest_check(
+        store, "leak_audit", pipeline.key, beside=beside, **{"groups": None, **pipeline.more}
+    )
+    if line is None and now is not None:
         components.empty(
             "**Not audited yet.** The pipeline is run under five splits, each an experiment that is stored fold by "
             "fold, and then checked: minutes for a small study, hours for a net. It goes on by itself."
         )
     if line is not None:
+        validity.older(line, beside)
         audit(store, line)
-    start(store, pipeline, line is not None, refused is not None)
+    start(store, pipeline, line is not None, now is None)
     st.divider()
-    validity.panels(store, pipeline, refused is not None)
+    validity.panels(store, pipeline, now)
 
 
-def refusal(store, pipeline: Pipeline) -> AffectlineError | None:
-    """Why this pipeline cannot be run here; None where it can."""
+def present(store, pipeline: Pipeline) -> Now | None:
+    """The pipeline as it would be run now; where it cannot be run here, why, and None."""
     try:
-        results.auditable(store, **pipeline.key, fusion=pipeline.fusion)
+        return results.auditable(store, **pipeline.key, **pipeline.more)
     except AffectlineError as error:
-        return error
-    return None
+        components.show_error(error)
+        return None
 
 
 def start(store, pipeline: Pipeline, again: bool, refused: bool) -> None:
     """The button that queues the audit, and the command that does the same."""
     if st.button("Audit again" if again else "Start the leak audit", type="secondary" if again else "primary",
                  disabled=refused, key="start_audit"):  # fmt: skip
-        params = {**pipeline.key, "fusion": pipeline.fusion}
-        job_panel.submit(store, "leak_audit", params, f"Leak audit: {pipeline.title}")
+        job_panel.submit(store, "leak_audit", {**pipeline.key, **pipeline.more}, f"Leak audit: {pipeline.title}")
     if again:
         st.caption("Where neither study nor pipeline changed, the stored audit comes back.")
+    scores = (word for group in pipeline.groups for word in ("--score", group))
     more = {"fusion": pipeline.fusion} if pipeline.fusion != "early" else {}
-    st.code(pipeline.command("leak-audit", **more), language=None)
+    st.code(pipeline.command("leak-audit", *scores, **more), language=None)
 
 
 def audit(store, line: Line) -> None:
@@ -305,8 +311,8 @@ with components.page("leak-audit"):
     job = job_panel.of_url(store, ("leak_audit", "validity", "demo_run"))
     if job is not None:
         job_panel.show(store, job, ended, "" if job.kind == "validity" else research.KEPT)
-    pipeline, line = chosen(store)
-    if pipeline is None:
+    of = asked(store)
+    if of is None:
         overview(store)
     else:
-        show(store, pipeline, line)
+        show(store, of)

@@ -14,6 +14,7 @@ from app.ui import components, formats, job_panel, research, state, wording
 from core.services import experiments, results, studies, validity
 from core.services.audits import Line
 from core.services.experiments import Line as Run
+from core.services.results import Now
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,16 @@ class Pipeline:
     inputs: str
     fusion: str = "early"
     seed: int = 0
+    groups: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, line: Run | Line) -> Pipeline:
         """That of a run, or of a stored leak audit."""
-        fusion = line.fusion if isinstance(line, Run) else str(line.result.get("fusion", "early"))
-        return cls(line.study, line.target, line.model, line.inputs, fusion, line.seed)
+        if isinstance(line, Run):
+            fusion, groups = line.fusion, line.groups
+        else:
+            fusion, groups = str(line.result.get("fusion", "early")), tuple(line.result.get("groups") or ())
+        return cls(line.study, line.target, line.model, line.inputs, fusion, line.seed, groups)
 
     @property
     def key(self) -> dict[str, Any]:
@@ -39,9 +44,14 @@ class Pipeline:
         return {n: getattr(self, n) for n in ("study", "target", "model", "inputs", "seed")}
 
     @property
+    def more(self) -> dict[str, Any]:
+        """Fusion and scores: what a leak audit is of beside its key."""
+        return {"fusion": self.fusion, **({"groups": list(self.groups)} if self.groups else {})}
+
+    @property
     def title(self) -> str:
         """How its jobs are called."""
-        return f"{self.model} on {self.inputs}: {self.target}, {self.study}"
+        return f"{self.model} on {research.with_scores(self.inputs, self.groups)}: {self.target}, {self.study}"
 
     def command(self, *verb: str, **more: str) -> str:
         """The command line of a verb that takes a pipeline."""
@@ -60,20 +70,22 @@ class Panel:
     kind: str
 
 
-def panels(store, pipeline: Pipeline, refused: bool) -> None:
-    """Every control in a tab of its own, of which the open one is read."""
+def panels(store, pipeline: Pipeline, now: Now | None) -> None:
+    """Every control in a tab of its own, of which the open one is read; ``now`` is None where none can be run."""
     st.markdown("##### Other ways to doubt it")
+    if pipeline.groups:
+        st.caption("All but the checklist are of the pipeline without the scores of its subjects.")
     tabs = st.tabs([*(p.title for p in PANELS), "Checklist"], key=state.TAB, bind="query-params")
     for tab, panel in zip(tabs, PANELS, strict=False):
         if tab.open:
             with tab:
-                control(store, pipeline, panel, refused)
+                control(store, pipeline, panel, now)
     if tabs[-1].open:
         with tabs[-1]:
             checklist(store, pipeline)
 
 
-def control(store, pipeline: Pipeline, panel: Panel, refused: bool) -> None:
+def control(store, pipeline: Pipeline, panel: Panel, now: Now | None) -> None:
     """What is stored of one control, the button that queues it, and the command that does the same."""
     st.caption(panel.asks)
     params, found, command = pipeline.key, {}, pipeline.command("validity", panel.kind)
@@ -88,13 +100,15 @@ def control(store, pipeline: Pipeline, panel: Panel, refused: bool) -> None:
             return
         found = {"to": st.selectbox("Test on", others, key="transfer_to")}
         params, command = params | found, pipeline.command("validity", "transfer", **found)
-    line = results.newest_check(store, panel.kind, params if panel.kind == "labels" else pipeline.key, **found)
+    key = params if panel.kind == "labels" else pipeline.key
+    line = results.newest_check(store, panel.kind, key, beside=now, **found)
     if line is None:
         st.info("Not run yet.")
     else:
+        older(line, now)
         panel.show(line.result)
         st.caption(formats.in_label(came(line), 200))
-    if st.button("Run" if line is None else "Run again", key=f"run-{panel.kind}", disabled=refused):
+    if st.button("Run" if line is None else "Run again", key=f"run-{panel.kind}", disabled=now is None):
         job_panel.submit(store, "validity", {"check": panel.kind, **params}, f"{panel.title}: {pipeline.title}")
     st.code(command, language=None)
 
@@ -102,6 +116,14 @@ def control(store, pipeline: Pipeline, panel: Panel, refused: bool) -> None:
 def came(line: Line) -> str:
     """When a stored result came about, and by which code."""
     return f"Stored {formats.when(line.created_at, state.zone())}, code version {line.code_version}, by {line.who}."
+
+
+def older(line: Line, beside: Run | Now | None) -> None:
+    """Says in what a stored result is not of the same as the run, or the pipeline of now, that it stands beside."""
+    apart = "" if beside is None else results.apart(line, beside)
+    if apart:
+        of = f"run {beside.id}" if isinstance(beside, Run) else "the study, pipeline and code of now"
+        st.warning(f"▲ {apart} than {of}: what stands below is not of the same. Run it again for what is now.")
 
 
 def table(rows: list[dict[str, Any]], kind: str, **more: Any) -> None:

@@ -154,12 +154,14 @@ class Now:
 
 
 def auditable(
-    store: Store, study: str, target: str, model: str, inputs: str, fusion: str = "early", seed: int = 0
-) -> Now:
+    store: Store, study: str, target: str, model: str, inputs: str, fusion: str = "early", seed: int = 0,
+    groups: Sequence[str] = (),
+) -> Now:  # fmt: skip
     """What the pipeline hangs on now; refuse one that the study or the doors do not have."""
     from core.evaluation.experiment import Spec
 
-    return Now(Prepared.of(store, Spec(study, target, inputs, model, fusion, seed=seed)).config)
+    spec = Spec(study, target, inputs, model, fusion, seed=seed, groups=tuple(groups))
+    return Now(Prepared.of(store, spec).config)
 
 
 # by key of a configuration: what it is in words

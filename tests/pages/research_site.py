@@ -55,9 +55,9 @@ def ready(store: Store, name: str, n: int = 20, ei: bool = True) -> None:
     folder.write(studies.root(store), name, source)
 
 
-def run(store: Store, model: str = "logistic", inputs: str = "eeg", **more) -> dict:
+def run(store: Store, model: str = "logistic", inputs: str = "eeg", study: str = "small", **more) -> dict:
     """One experiment on valence."""
-    return experiments.evaluate(store, "small", "valence", model, inputs, now=NOW, **more)
+    return experiments.evaluate(store, study, "valence", model, inputs, now=NOW, **more)
 
 
 def partial(store: Store, patch: pytest.MonkeyPatch) -> None:

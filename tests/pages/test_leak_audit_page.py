@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import zipfile
-from types import SimpleNamespace
 
 import pytest
 
@@ -17,12 +16,12 @@ from core.evaluation import control, leak_audit
 from core.evaluation.surrogates import SURROGATES
 from core.evaluation.transfer import ALIGNMENTS
 from core.services import admin, experiments, exports, jobs, reports, results, validity
-from core.settings import settings
+from core.settings import VERSION, settings
 from core.storage import research as storage
 from tests.core.reports.reading import text
 from tests.core.services.test_experiments import inline
 from tests.pages.conftest import NOW, open_page
-from tests.pages.research_site import FULL, LEAKY, VALUE
+from tests.pages.research_site import FULL, LEAKY, VALUE, ready, run
 from tests.pages.test_experiments_page import said
 from tests.pages.test_studies_page import job_of
 
@@ -45,11 +44,11 @@ CHECKS = [
 ]
 
 
-def stored(store, kind: str, result: dict, key: dict = PIPE, config_hash: str = "a") -> None:
+def stored(store, kind: str, result: dict, key: dict = PIPE, config_hash: str = "a", **config: str) -> None:
     """A result as the services store it."""
     with store.write() as tx:
         storage.add_audit_result(
-            tx, now=NOW, kind=kind, **{"seed": 0, **key}, config={}, config_hash=config_hash, code_version="1",
+            tx, now=NOW, kind=kind, **{"seed": 0, **key}, config=config, config_hash=config_hash, code_version=VERSION,
             result=result,
         )  # fmt: skip
 
@@ -247,14 +246,46 @@ def test_a_run_leads_to_its_audit_and_a_score_above_the_yardstick_asks_for_it(re
     assert links.count(("leak-audit", f"run={FULL}")) == 2, "from the badge, and from the sentence"
 
 
-def test_a_run_that_was_given_scores_is_audited_by_command_and_not_by_an_audit_without_them(research, monkeypatch):
-    audited(research)
-    found = experiments.get(research, FULL)
-    scored = SimpleNamespace(line=found.line, config={**found.config, "groups": ["ei"]})
-    monkeypatch.setattr(experiments, "get", lambda store, name: scored)
+def test_a_run_that_was_given_scores_is_audited_with_them_and_not_by_an_audit_without(research, monkeypatch):
+    ready(research, "scored", 5)
+    monkeypatch.setattr(compute, "executor", inline())
+    own = run(research, inputs="ecg", study="scored", options={"groups": ["ei"]})["experiment"]
+    audited(research, study="scored", inputs="ecg")
+    at = open_page("leak_audit", run=own)
+    text = said(at)
+    assert "on ECG + EI score" in text and "Not audited yet" in text and not at.metric
+    assert "without the scores of its subjects" in text
+    assert any("leak-audit --score ei --study scored" in c.value for c in at.code)
+    at.button(key="start_audit").click().run()
+    job = jobs.get(research, job_of(at))
+    assert job.params["groups"] == ["ei"]
+    scores = dict.fromkeys(leak_audit.COMPARED, 0.5)
+    result = {"premium": INTERVAL, "scores": scores, "checks": [], "experiments": {}, "fusion": "early"}
+    stored(research, "leak_audit", result | {"groups": ["ei"]}, PIPE | {"study": "scored", "inputs": "ecg"}, "with")
+    assert open_page("leak_audit", run=own).metric[0].value == "+0.31 (+0.20 to +0.41)"
+
+
+def test_an_audit_of_older_data_says_so_beside_the_run_and_one_of_the_same_comes_first(research):
+    config = dict(experiments.get(research, FULL).config)
+    scores = dict.fromkeys(leak_audit.COMPARED, 0.5)
+    same = {"premium": INTERVAL | {"value": 0.11}, "scores": scores, "checks": [], "experiments": {}, "fusion": "early"}
+    stored(research, "leak_audit", same, **config)
+    assert "▲" not in said(open_page("leak_audit", run=FULL)) + said(open_page("leak_audit", **PIPE))
+    other = config | {"study_sha256": "another"}
+    stored(research, "leak_audit", same | {"premium": INTERVAL}, config_hash="b", **other)
+    assert open_page("leak_audit", run=FULL).metric[0].value.startswith("+0.11"), "the same before the newer"
+    with research.write() as tx:
+        storage.change(tx, int(FULL[2:]), config=config | {"pipeline_hash": "a later one"})
     at = open_page("leak_audit", run=FULL)
-    assert "was given scores of its subjects too (ei)" in said(at) and not at.metric
-    assert any("leak-audit --score ei --study" in c.value for c in at.code)
+    assert at.metric[0].value.startswith("+0.31") and f"▲ older data, pipeline than run {FULL}" in said(at)
+    text = said(open_page("leak_audit", audit="2"))
+    assert "▲ older data than the study, pipeline and code of now" in text
+
+
+def test_a_control_of_older_data_says_so(research):
+    result, _ = FOUND["stimulus"]
+    stored(research, "stimulus", result, study_sha256="another")
+    assert "▲ older data than the study" in said(open_page("leak_audit", **PIPE, tab="Stimulus holdout"))
 
 
 def test_an_audit_leaves_as_json_and_pdf_with_words_for_what_is_not_computed_and_an_audit_row(research):
