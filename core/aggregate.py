@@ -33,6 +33,7 @@ def prediction_measures(prediction: Prediction, bundle: Model) -> list[Measure]:
 
     The interval is the wider of two: the block bootstrap of the windows, which knows how much the session itself
     varies, and the calibration spread of the card, which knows how far a probability depends on who calibrated it.
+    Windows that are told together are drawn together: a session of one stretch has the spread of the card alone.
     """
     measures = []
     for column, target in enumerate(prediction.targets):
@@ -42,7 +43,7 @@ def prediction_measures(prediction: Prediction, bundle: Model) -> list[Measure]:
             measures.append(Measure(target, "prediction", "index", reason=Reason.LOW_QUALITY))
             continue
         value = float(proba.mean())
-        boot = block_bootstrap(proba)
+        boot = block_bootstrap(proba, max(BLOCK, prediction.shared))
         spread = 1.96 * bundle.spreads[target]
         wide = (value - spread, value + spread)
         low, high = max(boot, wide, key=lambda pair: pair[1] - pair[0])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,8 @@ from core import aggregate, caps, cleaning, features, markers, preprocess, quali
 from core.compute import Progress, part
 from core.dsp import beats
 from core.features import causal
-from core.models.bundle import Bundle
+from core.models import seen
+from core.models.bundle import Bundle, Card
 from core.settings import settings
 from core.types import (
     Grade,
@@ -55,6 +57,17 @@ class Prepared:
     def usable(self, types: Iterable[str]) -> np.ndarray:
         """Windows in which every one of ``types`` is usable, shape (n_windows,)."""
         return np.logical_and.reduce([self.windows.usable[t] for t in types])
+
+    def shown(self, card: Card, keep: np.ndarray) -> tuple[Any, np.ndarray]:
+        """The kept windows as a bundle's estimators take them, and which row of that tells each (n_kept,).
+
+        For a model of sequences they are parted into stretches, each one sequence and one prediction that its windows
+        share; a recording as long as the trials that it learned from, or shorter, is one stretch.
+        """
+        onset_s, how = self.windows.onset_s[keep], card.seen
+        table = self.table.loc[keep].reindex(columns=card.features)
+        signals = seen.signals(self.scaled, how.channels, onset_s, self.windows.duration_s, how.rates)
+        return seen.shown(how.takes, table, signals, seen.stretches(len(onset_s), how.longest), onset_s, how.longest)
 
 
 def site_pipeline(pipeline: Pipeline | None = None) -> Pipeline:
@@ -180,21 +193,23 @@ def _predict(
 ) -> tuple[Prediction, tuple[Notice, ...]]:
     """Window probabilities; NaN in windows where a required signal is not usable. The baseline part is not scored.
 
-    With a warning where the windows are unlike those that the model was trained on.
+    What the model is given is made by ``Prepared.shown``, as studies make it for its evaluation.
+
+    With warnings where the windows are unlike those that the model was trained on, or leads of them are not there.
     """
     types = tuple(bundle.required) + tuple(t for t in bundle.optional if t in recording.types)
     prepared = _features(recording, clean, verdict, pipeline, types)
     scored = ~in_baseline(recording, prepared.windows)
     proba = np.full((int(scored.sum()), len(bundle.targets)), np.nan)
     usable = prepared.usable(bundle.required)[scored]
-    unlike = None
+    said: tuple[Notice | None, ...] = ()
     if usable.any():
-        table = prepared.table.loc[scored].loc[usable]
-        unlike = bundle.unlike(table)
-        proba[usable] = bundle.predict(table, pipeline.hash)
-    onset_s = prepared.windows.onset_s[scored]
-    found = Prediction(bundle.name, bundle.version, bundle.targets, onset_s, pipeline.window_s, proba)
-    return found, (unlike,) if unlike else ()
+        said = bundle.unlike(prepared.table.loc[scored].loc[usable]), bundle.fewer(prepared.scaled)
+        rows, told_by = prepared.shown(bundle.card, scored & prepared.usable(bundle.required))
+        proba[usable] = bundle.predict(rows, pipeline.hash)[told_by]
+    onset_s, shared = prepared.windows.onset_s[scored], bundle.card.seen.longest
+    found = Prediction(bundle.name, bundle.version, bundle.targets, onset_s, pipeline.window_s, proba, shared)
+    return found, tuple(n for n in said if n)
 
 
 def in_baseline(recording: Recording, cut: Windows) -> np.ndarray:

@@ -403,7 +403,10 @@ class Measure:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Window probabilities of High: ``proba`` has shape (n_windows, n_targets), NaN where not usable."""
+    """Window probabilities of High: ``proba`` has shape (n_windows, n_targets), NaN where not usable.
+
+    ``shared``: as many neighbouring windows, at most, are told together, for a model of sequences.
+    """
 
     model: str
     version: str
@@ -411,6 +414,7 @@ class Prediction:
     onset_s: np.ndarray
     duration_s: float
     proba: np.ndarray
+    shared: int = 1
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -16,12 +15,12 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import pandas as pd
 
-from core.dsp import grid
 from core.dsp.montage import places
 from core.errors import Refused
 from core.evaluation import passband
-from core.settings import EPOC_14, NET_RATES
-from core.types import CHANNEL_TYPES, Grade, Pipeline, Recording, Signal, Study, Trial
+from core.models import seen
+from core.settings import EPOC_14
+from core.types import CHANNEL_TYPES, Grade, Pipeline, Recording, Study, Trial
 
 if TYPE_CHECKING:
     from core.pipeline import Prepared
@@ -30,7 +29,7 @@ Progress = Callable[[float, str], None]
 # (what the chain made of a trial, its recording, the trial) -> the same, changed
 Change = Callable[["Prepared", Recording, Trial], "Prepared"]
 # counts up when what is written under a cache's name changes
-LAYOUT = 1
+LAYOUT = 2
 MANIFEST = "dataset.json"
 # the kind of columns that are scores of subjects; it is no channel type
 GROUP = "group"
@@ -365,9 +364,9 @@ class _Plan:
         onset_s = prepared.windows.onset_s[keep]
         if self.signals:
             for type_ in self.recorded:
-                found = prepared.scaled.of_type(type_)
-                names = self.channels.setdefault(type_, _wanted(type_, [s.name for s in found]))
-                out.append(type_, net_windows(found, names, onset_s, self.pipeline.window_s, NET_RATES[type_]))
+                self.channels.setdefault(type_, _wanted(type_, [s.name for s in prepared.scaled.of_type(type_)]))
+            for type_, x in seen.signals(prepared.scaled, self.channels, onset_s, self.pipeline.window_s).items():
+                out.append(type_, x)
         table = prepared.table.loc[keep]
         whole = table.assign(**dict(zip(self._ready_names, ready, strict=True))) if ready else table
         return onset_s, whole[[n for c in self.columns.values() for n in c]].to_numpy(dtype=np.float64)
@@ -392,31 +391,6 @@ def _sha256(study: Study) -> str:
 def _wanted(type_: str, names: list[str]) -> tuple[str, ...]:
     """The channels kept of a type: the headset's positions where one is there, else those of the first trial."""
     return EPOC_14 if type_ == "eeg" and set(places(names)) & set(EPOC_14) else tuple(dict.fromkeys(names))
-
-
-def net_windows(
-    signals: Sequence[Signal], names: Sequence[str], onset_s: np.ndarray, window_s: float, rate: int
-) -> np.ndarray:
-    """Windows of some channels at one rate, float32 (n_windows, n_channels, n_times); NaN where a channel is not there.
-
-    A signal of another rate is resampled as a whole (polyphase), its gaps at zero, which is its mean.
-    """
-    from scipy.signal import resample_poly
-
-    n = grid.n_samples(rate, window_s)
-    out = np.full((len(onset_s), len(names), n), np.nan, dtype=np.float32)
-    by_name = dict(zip(reversed(places([s.name for s in signals])), reversed(signals), strict=True))
-    for column, name in enumerate(names):
-        signal = by_name.get(name)
-        if signal is None or not np.isfinite(signal.data).any():
-            continue
-        if signal.sfreq != rate:
-            ratio = Fraction(rate / signal.sfreq).limit_denominator(1000)
-            data = resample_poly(np.nan_to_num(signal.data.astype(np.float64)), ratio.numerator, ratio.denominator)
-            signal = replace(signal, sfreq=float(rate), data=data)
-        start, covered = grid.starts(signal, onset_s, window_s)
-        out[covered, column] = grid.cut(signal.data, start[covered], n)
-    return out
 
 
 class _Growing:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from core.errors import NotFound, Refused
 from core.evaluation import calibration, metrics, splits, tasks
@@ -29,6 +30,7 @@ from core.evaluation.splits import Fold
 from core.evaluation.tasks import Task
 from core.models import MODELS
 from core.models.bundle import Calibrator, calibrated
+from core.models.seen import shown
 
 KEY = ("study", "target", "inputs", "model", "fusion", "split", "seed")
 
@@ -308,25 +310,16 @@ def _places(dataset: Dataset, types: Sequence[str]) -> dict[str, list[int]]:
 
 def seen_by(dataset: Dataset, rows: np.ndarray, types: Sequence[str], takes: str) -> tuple[Any, np.ndarray]:
     """What an estimator is given of some rows, and which of its rows each of them is, shape (n,)."""
-    if takes == "features":
-        x = dataset.x(rows, types)
-        return (x if x.shape[1] else x.assign(nothing=0.0)), np.arange(len(rows))
-    from skorch.helper import SliceDict
+    signals = {t: np.asarray(dataset.signals[t][rows]) for t in types} if takes == "signals" else {}
+    table = dataset.x(rows, types) if takes != "signals" else pd.DataFrame(index=rows)
+    if takes == "features" and not table.shape[1]:
+        table = table.assign(nothing=0.0)
+    return shown(takes, table, signals, dataset.unit[rows], dataset.onset_s[rows], longest(dataset))
 
-    if takes == "signals":
-        return SliceDict(**{t: np.asarray(dataset.signals[t][rows]) for t in types}), np.arange(len(rows))
-    table = dataset.x(rows, types).to_numpy()
-    trials, back = np.unique(dataset.unit[rows], return_inverse=True)
-    longest = int(np.bincount(dataset.unit).max())
-    sequence = np.full((len(trials), longest, table.shape[1]), np.nan, dtype=np.float32)
-    mask = np.zeros((len(trials), longest), dtype=bool)
-    order = np.lexsort((dataset.onset_s[rows], back))
-    place = np.empty(len(rows), dtype=int)
-    place[order] = np.arange(len(rows)) - np.searchsorted(back[order], back[order])
-    # a row that was drawn twice is one window of its trial, not two
-    place = np.minimum(place, longest - 1)
-    sequence[back, place], mask[back, place] = table, True
-    return SliceDict(sequence=sequence, mask=mask), back
+
+def longest(dataset: Dataset) -> int:
+    """Windows of the longest trial."""
+    return int(np.bincount(dataset.unit).max())
 
 
 def choices(spec: Spec) -> tuple[Mapping[str, Any], ...]:

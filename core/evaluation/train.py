@@ -22,10 +22,11 @@ from core.models.bundle import (
     Evaluation,
     Interval,
     LeakAudit,
+    Seen,
     SubjectScore,
     pipeline_dict,
 )
-from core.settings import DEMONSTRATION, EPOC_14
+from core.settings import DEMONSTRATION, EPOC_14, NET_RATES
 from core.studies import folder
 from core.types import Pipeline, Study
 
@@ -112,11 +113,12 @@ def train(
             "demonstration": study.simulated,
             "basis": study.basis,
             "targets": described,
-            "signals": _signals(study, dataset.types),
+            "signals": _signals(study, dataset),
             "pipeline": pipeline_dict(pipeline),
             "pipeline_hash": pipeline.hash,
             "feature_set": pipeline.features,
             "features": list(dataset.features.columns),
+            "seen": _seen(dataset, model),
             "fitted": {"imputer": "model.skops", "scaler": "model.skops", "calibrator": "card", "threshold": "card"},
             "training": _training(study, study_sha256, dataset, model, seed),
             "loso": evaluations,
@@ -224,13 +226,29 @@ def check(study: Study, targets: Sequence[str], model: str, types: tuple[str, ..
         )  # fmt: skip
 
 
-def _signals(study: Study, types: tuple[str, ...]) -> dict[str, Any]:
+def _signals(study: Study, dataset: Dataset) -> dict[str, Any]:
     first = folder.recording(study.trials[0])
     return {
-        "required": {t: list(EPOC_14) if t == "eeg" else [] for t in types},
+        "required": {t: list(dataset.channels.get(t, EPOC_14)) if t == "eeg" else [] for t in dataset.types},
         "optional": {},
-        "sfreq": {t: first.of_type(t)[0].sfreq for t in types},
+        "sfreq": {t: first.of_type(t)[0].sfreq for t in dataset.types},
     }
+
+
+def _seen(dataset: Dataset, model: str) -> Seen:
+    """What the model sees of a recording, and what it says of it."""
+    takes = MODELS[model].takes
+    if takes == "signals":
+        rates = {t: NET_RATES[t] for t in dataset.channels}
+        return Seen(takes=takes, channels={t: list(c) for t, c in dataset.channels.items()}, rates=rates)
+    if takes == "features":
+        return Seen()
+    longest = experiment.longest(dataset)
+    return Seen(
+        takes=takes, longest=longest,
+        each=f"One probability for each stretch of at most {longest} windows in order of time, as many as the longest "
+        "trial that it learned from had; the windows of a stretch share it.",
+    )  # fmt: skip
 
 
 def _training(study: Study, sha256: str, dataset: Dataset, model: str, seed: int) -> dict[str, Any]:

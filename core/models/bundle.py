@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from core.dsp import grid
 from core.dsp.montage import LACKING_SHARE, lacking
 from core.models import MODELS, drift, files
 from core.models.drift import Distribution
@@ -163,9 +164,31 @@ class LeakAudit(_Strict):
     checks: list[Check] = Field(min_length=1)
 
 
+class Seen(_Strict):
+    """What the model sees of a recording (``core.models.seen``), and what one of its predictions is of, in words.
+
+    Of signals: each type's channels in the order trained on, and the rate they are brought to, in Hz. Of sequences:
+    the windows of the longest trial trained on, and so of the longest stretch of a session.
+    """
+
+    takes: Literal["features", "signals", "sequence"] = "features"
+    channels: dict[str, list[str]] = Field(default_factory=dict)
+    rates: dict[str, int] = Field(default_factory=dict)
+    longest: int = Field(default=1, ge=1)
+    each: str = "One probability for each window."
+
+    @model_validator(mode="after")
+    def _signals_are_named(self) -> Seen:
+        if (self.takes == "signals") != bool(self.channels) or set(self.channels) != set(self.rates):
+            raise ValueError("a model of signals needs channels with their rates, and no other has any")
+        return self
+
+
 class Card(_Strict):
     """Everything a bundle must say of itself (design 3). Its numbers are written by the evaluation.
 
+    ``features``: the columns that the model learned from; for one of signals, those that ``drift`` looks at.
+    ``seen``: what it is given of a recording; older cards are of models of features.
     ``controls``: what a score is worth where something else than the target could have made it, such as the clock.
     ``drift``: the training features, that an incoming recording is held against; older cards have none.
     """
@@ -181,6 +204,7 @@ class Card(_Strict):
     pipeline_hash: str = Field(min_length=16, max_length=16)
     feature_set: str = Field(min_length=1)
     features: list[str] = Field(min_length=1)
+    seen: Seen = Seen()
     fitted: Fitted
     training: Training
     loso: dict[str, Evaluation]
@@ -201,6 +225,9 @@ class Card(_Strict):
         ):
             if set(said) != set(self.targets):
                 raise ValueError(f"{part} does not cover the targets {', '.join(self.targets)}")
+        model = MODELS.get(self.training.model)
+        if model is not None and model.takes != self.seen.takes:
+            raise ValueError(f"{self.training.model} takes {model.takes}, the card says {self.seen.takes}")
         return self
 
 
@@ -274,33 +301,56 @@ class Bundle:
     @property
     def takes(self) -> str:
         """What ``predict`` is given: "features", "signals" or "sequence" (see ``core.models.Model``)."""
-        model = MODELS.get(self.card.training.model)
-        return model.takes if model else "features"
+        return self.card.seen.takes
 
     @property
     def estimators(self) -> Mapping[str, Any]:
-        """The fitted estimator of each target, read once; BundleError where a file changed."""
-        return _weights(self.path, tuple(self.card.files.items()), self.targets, self.takes)
+        """The fitted estimator of each target, read once; BundleError where a file changed or a size does not fit."""
+        return _weights(self.path, tuple(self.card.files.items()), self.targets, self.takes, self._sizes)
+
+    @property
+    def _sizes(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """The shape of one row of what ``predict`` is given, by input."""
+        seen, width = self.card.seen, len(self.card.features)
+        if seen.takes == "sequence":
+            return ("sequence", (seen.longest, width)), ("mask", (seen.longest,))
+        if seen.takes == "features":
+            return (("features", (width,)),)
+        window_s = self.pipeline.window_s
+        return tuple((t, (len(c), grid.n_samples(seen.rates[t], window_s))) for t, c in seen.channels.items())
 
     def unlike(self, features: pd.DataFrame) -> Notice | None:
         """A warning where the windows of a recording lie far from those that were trained on; None without a word."""
         known = self.card.drift
         return drift.notice(drift.compare(known, features), self.name) if known else None
 
+    def fewer(self, recording: Recording) -> Notice | None:
+        """A warning where a net was trained on more leads or sensors of a type than the recording has."""
+        there = {t: len({s.name for s in recording.of_type(t)}) for t in self.card.seen.channels if t != "eeg"}
+        asked = {t: len(names) for t, names in self.card.seen.channels.items() if there.get(t, len(names)) < len(names)}
+        if not asked:
+            return None
+        what = ", ".join(f"{there[t]} of {n} {t.upper()} channels" for t, n in asked.items())
+        return Notice(
+            "W-CHANNELS",
+            f"The recording has {what} that {self.name} was trained on. It is given silence in place of the others, "
+            "and the interval of the index does not cover this.",
+        )
+
     def predict(self, features: pd.DataFrame | Mapping[str, np.ndarray], pipeline_hash: str) -> np.ndarray:
-        """Calibrated probability of High per window and target.
+        """Calibrated probability of High per row (a window; of sequences a stretch of them) and target.
 
         Parameters
         ----------
         features
             A row per window; columns are taken by name, a missing one is imputed by the bundle. For a model that
-            takes signals or a sequence, its arrays by name.
+            takes signals or a sequence, its arrays by name, as ``core.models.seen.shown`` gives them.
         pipeline_hash
             Hash of the settings the features were prepared with.
 
         Returns
         -------
-        ndarray, shape (n_windows, n_targets)
+        ndarray, shape (n_rows, n_targets)
 
         Raises
         ------
@@ -399,9 +449,16 @@ def _pipeline(card: Card, where: str) -> Pipeline:
 
 @lru_cache(maxsize=8)
 def _weights(
-    folder: Path, listed: tuple[tuple[str, str], ...], targets: tuple[str, ...], takes: str
+    folder: Path,
+    listed: tuple[tuple[str, str], ...],
+    targets: tuple[str, ...],
+    takes: str,
+    sizes: tuple[tuple[str, tuple[int, ...]], ...],
 ) -> Mapping[str, Any]:
-    """The estimators of a bundle, read once per content: one per target; what takes features must fill and scale."""
+    """The estimators of a bundle, read once per content: one per target; what takes features must fill and scale.
+
+    Each is asked once about a row of zeros, so that weights of other sizes than the card's are refused here.
+    """
     for name, sha256 in listed:
         if hashlib.sha256((folder / name).read_bytes()).hexdigest() != sha256:
             raise BundleError(f"{name} changed since the bundle was loaded", folder.name)
@@ -409,7 +466,21 @@ def _weights(
     for target in targets:
         if target not in estimators or (takes == "features" and not _prepares(estimators[target])):
             raise BundleError(f"the weights have no fitted imputer and scaler for {target}", folder.name)
+        if not _fits(estimators[target], takes, sizes):
+            raise BundleError(f"the weights for {target} are not of the sizes that the card gives", folder.name)
     return estimators
+
+
+def _fits(estimator: Any, takes: str, sizes: tuple[tuple[str, tuple[int, ...]], ...]) -> bool:
+    """Whether it says something of a row of these sizes."""
+    zeros = {name: np.zeros((1, *shape), dtype=bool if name == "mask" else np.float32) for name, shape in sizes}
+    if takes == "sequence":
+        zeros["mask"][:] = True
+    try:
+        p = np.asarray(estimator.predict_proba(zeros["features"] if takes == "features" else zeros))
+    except (ValueError, RuntimeError, KeyError, IndexError, TypeError, AttributeError):
+        return False
+    return p.shape == (1, 2) and bool(np.isfinite(p).all())
 
 
 def _prepares(estimator: Any) -> bool:

@@ -195,9 +195,13 @@ class _Reader:
         return found
 
     def _tensors(self) -> dict[str, Any]:
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        return load_file(self.folder / TENSORS)
+        try:
+            return load_file(self.folder / TENSORS)
+        except SafetensorError as error:
+            raise BundleError(f"{TENSORS} holds no whole weights: {error}", self.folder.name) from None
 
     def unpack(self, said: dict[str, Any]) -> Any:
         kinds = {

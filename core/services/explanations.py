@@ -72,6 +72,9 @@ def of_session(store: Store, session: str, progress: Progress | None = None) -> 
     The stored files are read again as they were for that analysis, and go through the same chain. Contributions are
     on the logit of the index of each target, before the mean over windows.
 
+    Of a model of signals, whose gradients are dear, at most 48 windows are told, evenly chosen. Of one of sequences a
+    stretch of windows is told together: its total stands beside each of its windows.
+
     Returns
     -------
     dict
@@ -95,12 +98,12 @@ def of_session(store: Store, session: str, progress: Progress | None = None) -> 
     bundle = bundles.by_name(analysis.model)
     assert bundle is not None
     say = progress or (lambda share, words: None)
-    table, onset_s = _windows(store, record, analysis, files, bundle, say)
+    given, onset_s = _windows(store, record, analysis, files, bundle, say)
     say(0.7, "Contributions of each window")
     found = {
         "session": session, "model": bundle.name, "version": bundle.version,
         "demonstration": bundle.card.demonstration, "duration_s": bundle.pipeline.window_s,
-        "onset_s": onset_s.tolist(), **_told(bundle, table),
+        "onset_s": onset_s.tolist(), **_told(bundle, given),
     }  # fmt: skip
     _keep(_of_session(store, record, analysis), found)
     say(1.0, "Stored")
@@ -122,8 +125,6 @@ def why_not(store: Store, session: str) -> str:
         bundle = None
     if bundle is None or bundle.version != analysis.model_version:
         return "model_gone"
-    if bundle.takes == "signals":
-        return "not_supported"
     return "" if files and all(store.blobs.has(f.sha256) for f in files) else "recording_gone"
 
 
@@ -158,8 +159,9 @@ def _windows(
     bundle: Bundle,
     say: Progress,
 ) -> tuple[Any, np.ndarray]:
-    """Features (a row per window that was predicted) and onsets of a session, as its analysis saw them."""
+    """What the model was given of a session, as its analysis saw it, and the onsets of the windows in it."""
     from core import caps, cleaning, pipeline
+    from core.evaluation.explain.runs import ROWS
     from core.readers import isolation
 
     reading = Reading.from_dict(analysis.reading if analysis.reading is not None else record.reading)
@@ -172,43 +174,53 @@ def _windows(
     say(0.3, "Computing windows and features")
     types = tuple(bundle.required) + tuple(t for t in bundle.optional if t in recording.types)
     prepared = pipeline.features_of(recording, settings_used, types)
-    used = ~pipeline.in_baseline(recording, prepared.windows) & prepared.usable(bundle.required)
-    return prepared.table.loc[used].reindex(columns=bundle.card.features), prepared.windows.onset_s[used]
+    used = np.flatnonzero(~pipeline.in_baseline(recording, prepared.windows) & prepared.usable(bundle.required))
+    if bundle.takes == "signals":
+        few = np.linspace(0, len(used) - 1, min(len(used), ROWS["signals"]))
+        used = used[few.round().astype(int)]
+    keep = np.isin(np.arange(len(prepared.windows)), used)
+    return prepared.shown(bundle.card, keep)[0], prepared.windows.onset_s[used]
 
 
-def _told(bundle: Bundle, table: Any) -> dict[str, Any]:
+def _told(bundle: Bundle, given: Any) -> dict[str, Any]:
     """The parts of the object of ``of_session`` that the model says."""
     from core.evaluation import explain
 
-    columns = list(bundle.card.features)
-    types = [explain.modality(c) for c in columns]
-    x = table.to_numpy(dtype=np.float64)
-    if bundle.takes == "features":
-        found = explain.of_bundle(bundle, x, columns, types)
+    seen = bundle.card.seen
+    columns, types = list(bundle.card.features), [explain.modality(c) for c in bundle.card.features]
+    if seen.takes == "signals":
+        named = [(f"{t} {name}", t) for t, names in seen.channels.items() for name in names]
+        columns, types = [c for c, _ in named], [t for _, t in named]
+    x = given.to_numpy(dtype=np.float64) if seen.takes == "features" else given
+    found = explain.of_bundle(bundle, x, columns, types)
+    if seen.takes != "sequence":
         return {"targets": {t: _target(a) for t, a in found.items()}}
-    trial = {"sequence": x[None].astype(np.float32), "mask": np.ones((1, len(x)), dtype=bool)}
-    found = explain.of_bundle(bundle, trial, columns, types)
-    weights = {t: explain.attention(e, trial) for t, e in bundle.estimators.items()}
+    there = given["mask"]
+    length = np.repeat(there.sum(axis=1), there.sum(axis=1))  # of the stretch that each window is in
+    weights = {t: explain.attention(e, given) for t, e in bundle.estimators.items()}
     return {
-        "targets": {t: _target(a) for t, a in found.items()},
-        "attention": {t: _plain(w[0]) for t, w in weights.items() if w is not None},
+        "targets": {t: _target(a, there) for t, a in found.items()},
+        # times the number of all windows, 1 is an equal share
+        "attention": {t: _plain(w[there] * length / len(length)) for t, w in weights.items() if w is not None},
     }
 
 
-def _target(found: Attribution | None) -> dict[str, Any]:
+def _target(found: Attribution | None, there: np.ndarray | None = None) -> dict[str, Any]:
+    """What is told of a target; of sequences, ``there`` is their mask: a row is a stretch of windows."""
     from core.evaluation import explain
 
     if found is None:
         return {"not_computed": str(Reason.NOT_SUPPORTED)}
+    total = found.total if there is None else np.repeat(found.total, there.sum(axis=1))
     told: dict[str, Any] = {
-        "method": found.method, "base": round(float(found.base.mean()), DIGITS), "total": _plain(found.total),
+        "method": found.method, "base": round(float(found.base.mean()), DIGITS), "total": _plain(total),
         "columns": _signed(dict(zip(found.columns, found.values.T, strict=True)))[: explain.TOP],
     }  # fmt: skip
     for kind in explain.BY:
         by = found.by(kind)
         told[kind] = {"rows": _signed(by), "windows": {n: _plain(v) for n, v in by.items()}}
-        if found.over_time is not None:  # a row is the whole session: its windows are told for all signals together
-            told[kind]["windows"] = {"all signals": _plain(found.over_time[0])}
+        if found.over_time is not None:  # the windows of a stretch are told for all signals together
+            told[kind]["windows"] = {"all signals": _plain(found.over_time[there])}
     return told
 
 

@@ -118,20 +118,14 @@ def train(
     ------
     Refused
         E-EXPERIMENT-PARTIAL where folds of LOSO failed, E-PUBLISH without a score of LOSO or a leak audit of every
-        target, and for a model that does not learn from features: a single recording is told in features here.
+        target.
     """
     from core.evaluation import train as training
-    from core.models import MODELS
     from core.pipeline import site_pipeline
 
     name = publish or "unpublished"
     if not bundles.NAME.fullmatch(name):
         raise Refused("E-MODEL-NAME", "this is no name for a model", name, "Use 1-63 small letters, digits or -.")
-    if publish and model in MODELS and MODELS[model].takes != "features":
-        raise Refused(
-            "E-PUBLISH", f"{model} learns from {MODELS[model].takes}, and a recording is told to a model in features",
-            name, "Publish a model of features, such as logistic or forest; evaluate has no such limit.",
-        )  # fmt: skip
     root = store.data_dir / "studies"
     made, estimators = training.train(
         folder.load(root, study), folder.manifest(root, study)["sha256"], name, list(dict.fromkeys(targets)), model,

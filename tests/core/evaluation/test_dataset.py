@@ -11,6 +11,7 @@ from core.dsp.montage import HYDROCEL_128, reduced
 from core.errors import Refused
 from core.evaluation import dataset, experiment
 from core.evaluation.experiment import Spec
+from core.models import seen
 from core.settings import EPOC_14
 from core.studies import folder, simulated
 from core.types import Pipeline, Recording, Signal, Study, Trial
@@ -146,7 +147,7 @@ def test_signals_of_another_rate_and_missing_channels_fit_the_nets():
     slow = recording(["T7", "O1"], sfreq=512.0).signals
     time_s = np.arange(len(slow[0].data)) / 512
     sine = replace(slow[0], data=np.sin(2 * np.pi * 10 * time_s))
-    found = dataset.net_windows([sine, slow[1]], ("T7", "O2"), np.array([1.0, 2.0]), 4.0, 128)
+    found = seen.windows([sine, slow[1]], ("T7", "O2"), np.array([1.0, 2.0]), 4.0, 128)
     assert found.shape == (2, 2, 512) and np.isnan(found[:, 1]).all()
     expected = np.sin(2 * np.pi * 10 * (1.0 + np.arange(512) / 128))
     assert np.abs(found[0, 0] - expected).max() < 0.01

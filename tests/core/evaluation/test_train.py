@@ -223,7 +223,7 @@ def test_nothing_is_published_without_loso_or_leak_audit(store, trained, monkeyp
         ({"model": "oracle"}, "E-MODEL-KIND"),
         ({"publish": "../x"}, "E-MODEL-NAME"),
         ({"study": "nowhere"}, "E-STUDY"),
-        ({"publish": "net", "model": "eegnet", "inputs": "eeg"}, "E-PUBLISH"),
+        ({"publish": "net", "model": "face_mlp", "inputs": "eeg"}, "E-INPUTS"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_any_work(store, study, changes, code):

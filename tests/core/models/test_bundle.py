@@ -161,7 +161,7 @@ def test_features_of_another_pipeline_are_refused_but_the_mains_frequency_is_the
 def published(tmp_path, model, estimator, **changes):
     """A bundle of a model with its features named f0 ..., saved and loaded."""
     training = {**card()["training"], "model": model}
-    described = Card.model_validate(card(training=training, features=[f"f{i}" for i in range(40)], **changes))
+    described = Card.model_validate(card(**{"training": training, "features": [f"f{i}" for i in range(40)], **changes}))
     return bundle.load(bundle.save(tmp_path / "test-model", described, {"valence": estimator}))
 
 
@@ -189,18 +189,72 @@ def test_a_bundle_holds_any_model_that_takes_features(name, listed, tmp_path):
     assert np.abs(loaded.predict(frame, Pipeline().hash)[:, 0] - own(fitted, x)).max() < 1e-5
 
 
+# what the arrays of ``small.data`` are: 8 EEG channels of 128 samples and 2 ECG of 256, or 6 windows of 10 features
+SEEN = {
+    "signals": {
+        "takes": "signals", "channels": {"eeg": list(EPOC_14[:8]), "ecg": ["ECG1", "ECG2"]},
+        "rates": {"eeg": 32, "ecg": 64},
+    },
+    "sequence": {"takes": "sequence", "longest": 6, "each": "One probability for each stretch of windows."},
+}  # fmt: skip
+
+
+def net(tmp_path, name, **changes):
+    """A bundle of a model of signals or sequences, what it was fitted to and itself."""
+    x, y = data(name)
+    fitted = make(name, **({"epochs": 2} if name != "tangent" else {})).fit(x, y, groups=SUBJECTS)
+    said = {"seen": SEEN[MODELS[name].takes], "features": [f"f{i}" for i in range(10)], **changes}
+    return published(tmp_path, name, fitted, **said), fitted, x
+
+
 @pytest.mark.parametrize(
     ("name", "scaler"), [("eegnet", "card"), ("tangent", "model.skops"), ("bilstm_attention", "model.skops")]
 )
 def test_a_bundle_holds_models_of_signals_and_of_sequences(name, scaler, tmp_path):
-    x, y = data(name)
-    fitted = make(name, **({"epochs": 2} if name != "tangent" else {})).fit(x, y, groups=SUBJECTS)
-    loaded = published(tmp_path, name, fitted)
+    loaded, fitted, x = net(tmp_path, name)
     assert loaded.takes == MODELS[name].takes
     assert loaded.card.fitted.scaler == scaler
     assert np.abs(loaded.predict(x, Pipeline().hash)[:, 0] - own(fitted, x)).max() < 1e-5
     with pytest.raises(BundleError, match=f"takes {loaded.takes}"):
         loaded.predict(table(), Pipeline().hash)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("eegnet", {"seen": {**SEEN["signals"], "rates": {"eeg": 128, "ecg": 64}}}),
+        ("eegnet", {"seen": {**SEEN["signals"], "channels": {"eeg": list(EPOC_14), "ecg": ["ECG1", "ECG2"]}}}),
+        ("tangent", {"seen": {**SEEN["signals"], "channels": {"eeg": ["AF3"], "ecg": ["ECG1", "ECG2"]}}}),
+        ("bilstm_attention", {"features": ["f0", "f1"]}),
+    ],
+)
+def test_weights_of_other_sizes_than_the_card_gives_are_refused(name, changes, tmp_path):
+    loaded, _, x = net(tmp_path, name, **changes)
+    with pytest.raises(BundleError, match="not of the sizes"):
+        loaded.predict(x, Pipeline().hash)
+
+
+def test_a_card_of_a_net_says_what_the_net_is_shown(tmp_path):
+    with pytest.raises(ValueError, match="takes signals"):
+        net(tmp_path, "eegnet", seen={})
+    with pytest.raises(ValueError, match="needs channels"):
+        net(tmp_path, "eegnet", seen={**SEEN["signals"], "channels": {}})
+    older = card()
+    assert "seen" not in older and Card.model_validate(older).seen.takes == "features"
+
+
+def test_weights_of_a_net_that_are_cut_short_are_refused_with_or_without_their_hash(tmp_path):
+    import hashlib
+
+    loaded, _, x = net(tmp_path, "eegnet")
+    weights = loaded.path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(BundleError, match="not the file"):
+        bundle.load(loaded.path)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    edit(loaded.path, lambda c: c["files"].update({"model.safetensors": digest}))
+    with pytest.raises(BundleError, match=r"model\.safetensors"):
+        bundle.load(loaded.path).predict(x, Pipeline().hash)
 
 
 def test_a_bundle_holds_late_fusion_and_each_of_its_models_must_prepare_what_it_is_given(tmp_path):
