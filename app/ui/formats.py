@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 import unicodedata
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -185,3 +186,8 @@ def in_figure(text: object, limit: int = 80) -> str:
 def in_label(text: object, limit: int = 80) -> str:
     """Text of a file or a person for a widget label, which would read Markdown in it."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]<>()#+-.!|~$:" else c for c in visible(text, limit))
+
+
+def of_label(text: str) -> str:
+    """The text of a widget label without the marks that ``in_label`` set."""
+    return re.sub(r"\\([^\w\s])", r"\1", text)

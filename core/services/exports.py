@@ -220,6 +220,26 @@ def export_view(
     return _make(store, kind, "csv", table, subject, dict(filters or {}), dictionary, now)
 
 
+def export_figure(
+    store: Store,
+    kind: str,
+    pictures: Mapping[str, bytes],
+    subject: str,
+    caption: str,
+    *,
+    now: datetime,
+    filters: dict | None = None,
+) -> Export:
+    """Export a figure of a page in the forms it was drawn in, by their ending, the first in front; audited."""
+    (ending, first), *others = pictures.items()
+    meaning = {"column": "figure", "type": "picture", "unit": "see axes", "meaning": caption}
+    return finish(
+        store, f"{kind}-figure", ending, subject, first, NO_DAYS, [meaning], n=1, filters=filters or {}, now=now,
+        more={"caption": caption}, beside=dict(others),
+        patient=subject if (filters or {}).get("patient") == subject else "",
+    )  # fmt: skip
+
+
 def export_json(
     store: Store,
     kind: str,
