@@ -17,6 +17,8 @@ from core.services.jobs import Job
 Grid = Mapping[tuple[str, str], Line]
 # signals of which every set is laid out at once: 15 rows
 MOST_SIGNALS = 4
+# options of a run of the grid
+PLAIN = {"task": "binary"}
 
 
 @st.cache_data(scope="session", show_spinner="Pairing the stored predictions ...", max_entries=24)
@@ -65,15 +67,18 @@ def grid(store, study: str, model: str, fusion: str, seed: int, sets: Sequence[s
     by_target = {t: paired_of(store, found, t) for t in targets}
     queued = under_way(store, study, model, fusion, seed)
     widths = [2, *(3 for _ in targets)]
-    for column, title in zip(st.columns(widths), ["Signals", *map(formats.name, targets)], strict=True):
-        column.markdown(f"**{title}**")
+    with st.container(key="wide-targets"):
+        for column, title in zip(st.columns(widths), ["Signals", *map(formats.name, targets)], strict=True):
+            column.markdown(f"**{title}**")
     for inputs in sets:
         columns = st.columns(widths, vertical_alignment="center")
         columns[0].markdown(formats.in_label(research.inputs_title(inputs), 120))
         for column, target in zip(columns[1:], targets, strict=True):
-            with column, st.container(border=True):
+            line = found.get((target, inputs))
+            done = line is not None and line.summary is not None
+            with column, st.container(border=done, key=f"cell-{target}-{inputs}", gap="xsmall"):
                 params = research.evaluate_params(study, target, model, inputs, fusion=fusion, seed=seed)
-                cell(store, found.get((target, inputs)), by_target[target], params, queued)
+                cell(store, line, by_target[target], params, queued)
     missing = {t: [i for i in sets if getattr(found.get((t, i)), "state", "") != "done"] for t in targets}
     run_all(store, study, model, fusion, seed, sets, missing)
     return found, by_target
@@ -94,6 +99,8 @@ def under_way(store, study: str, model: str, fusion: str, seed: int) -> list[Job
 def cell(store, line: Line | None, told: Mapping | None, params: Mapping[str, Any], queued: Sequence[Job]) -> None:
     """One set of signals for one target."""
     target, inputs = params["target"], params["inputs"]
+    with st.container(key=f"narrow-{target}-{inputs}"):
+        st.caption(formats.name(target))
     if line is not None and line.summary is not None:
         score(line, told, inputs)
         return
@@ -104,14 +111,17 @@ def cell(store, line: Line | None, told: Mapping | None, params: Mapping[str, An
     if line is not None:
         words = f"{line.n_failed} of {line.n_folds} folds failed" if line.n_failed else f"{line.n_done} folds stored"
         nav.link("experiments", f"{wording.EXPERIMENT_STATES[line.state]}: {words}", {state.RUN: line.id})
-    if st.button("Run" if line is None else "Go on", key=f"run-{target}-{inputs}", width="stretch"):
+    does = "Run" if line is None else "Go on"
+    if st.button(f"{does}: {formats.name(target).lower()}", key=f"run-{target}-{inputs}", width="stretch"):
         job_panel.submit(store, "evaluate", params, research.run_label(params))
 
 
 def covers(job: Job, target: str, inputs: str) -> bool:
-    """Whether a job runs a set for a target; it names one set, or several."""
+    """Whether a job runs a set for a target as the grid does; it names one set, or several."""
     asked = job.params.get("inputs")
-    return job.params.get("target") == target and inputs in ([asked] if isinstance(asked, str) else asked or ())
+    plain = job.params.get("split", "loso") == "loso" and job.params.get("options", PLAIN) == PLAIN
+    sets = [asked] if isinstance(asked, str) else asked or []
+    return plain and job.params.get("target") == target and inputs in sets
 
 
 def score(line: Line, told: Mapping | None, inputs: str) -> None:
@@ -186,8 +196,11 @@ def one_target(store, target: str, told: Mapping[str, Any], missing: int) -> Non
 
 
 def by_subject(told: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Each subject's difference by set."""
-    return {d["inputs"]: {x["subject"]: x["value"] for x in d["subjects"]} for d in told["differences"]}
+    """Each subject's difference by set, named as on screen."""
+    return {
+        research.inputs_title(d["inputs"]): {x["subject"]: x["value"] for x in d["subjects"]}
+        for d in told["differences"]
+    }
 
 
 def differences(told: Mapping[str, Any]) -> pd.DataFrame:
@@ -195,7 +208,8 @@ def differences(told: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "Signals": d["inputs"], "Against": d["against"], "Difference": d["value"], "Low": d["low"],
+                "Signals": research.inputs_title(d["inputs"]), "Against": research.inputs_title(d["against"]),
+                "Difference": d["value"], "Low": d["low"],
                 "High": d["high"], "Subjects": d["n"], "p": research.p_words(d["p"], d["test"]),
                 "Holm p": research.p_words(d["p_adjusted"]),
             }
@@ -210,7 +224,8 @@ def costs(told: Mapping[str, Any], target: str) -> None:
     frame = pd.DataFrame(
         [
             {
-                "Signals": s["inputs"], "Rank": s["rank"], "Balanced accuracy": research.interval(s),
+                "Signals": research.inputs_title(s["inputs"]), "Rank": s["rank"],
+                "Balanced accuracy": research.interval(s),
                 "Trials lost": s["share_lost"], "Trials lost, n": s["n_lost"], "Seconds": s["seconds"],
                 "Run": s["experiment"],
             }

@@ -10,6 +10,7 @@ import streamlit as st
 
 from app.ui import charts, components, formats, research, state, wording
 from core.services import groups
+from core.services.experiments import Line
 from core.services.groups import Report
 
 if TYPE_CHECKING:
@@ -29,6 +30,13 @@ def picked(label: str, name: str, options: Sequence[str], default: str, **more) 
     chosen = st.selectbox(label, options, index=place, key=f"pick-{name}", **more)
     state.set_param(name, None if chosen == default else chosen)
     return chosen
+
+
+def experiment_title(line: Line) -> str:
+    """E-0003: valence, logistic on ecg, LOSO."""
+    on = research.with_scores(line.inputs, line.groups)
+    split = wording.SPLITS.get(line.split, line.split).partition(":")[0]
+    return f"{line.id}: {line.target}, {line.model} on {on}, {split}"
 
 
 def verdict(difference: Difference, enough: bool) -> str:
@@ -74,7 +82,8 @@ def split(report: Report) -> None:
     """How the groups were made: counts, histogram, edges."""
     parted = report.parted
     with st.container(horizontal=True):
-        for label, n in (("High", parted.high), ("Low", parted.low), ("Left out between", parted.between)):
+        between = (("Left out between", parted.between),) if report.rule == "tertile" else ()
+        for label, n in (("High", parted.high), ("Low", parted.low), *between):
             st.metric(label, formats.counted(len(n), "subject"), width="content")
         edges = sorted(set(parted.edges))
         st.metric("Edge" if len(edges) == 1 else "Edges", " and ".join(f"{e:g}" for e in edges), width="content")
@@ -202,9 +211,8 @@ with components.page("ei-groups"):
         lines = groups.usable(store, study)
         named = {line.id: line for line in lines}
         experiment = picked(
-            "Experiment", state.RUN, list(named), lines[0].id,
-            format_func=lambda i: f"{i}: {named[i].target}, {named[i].model} on "
-            + research.with_scores(named[i].inputs, named[i].groups),
+            "Experiment", state.RUN, list(named), next((x.id for x in lines if x.split == "loso"), lines[0].id),
+            format_func=lambda i: experiment_title(named[i]), width=420,
         ) if lines else None  # fmt: skip
         inputs = named[experiment].inputs.split("+") if experiment else []
         input_ = picked(

@@ -47,7 +47,7 @@ def facets(lines: Sequence[Line]) -> Sequence[Line]:
     return lines
 
 
-def row(line: Line, tie: Mapping[str, str], audited: Mapping[str, Mapping[str, int]], of: str) -> dict[str, Any]:
+def row(line: Line, tie: Mapping[str, str], audited: Mapping[str, results.Audited], of: str) -> dict[str, Any]:
     """A run as shown and exported."""
     at = (line.summary or {}).get(of, {})
     scored = "balanced_accuracy" in at
@@ -101,7 +101,8 @@ def listing(store, lines: Sequence[Line]) -> None:
         alt=f"{len(frame)} runs with scores, chance, leaks and state", placeholder="not finished",
         digits={"Seconds": 1},
         config={
-            "Run": st.column_config.TextColumn(pinned=True), "Split": st.column_config.TextColumn(width=150),
+            "Run": st.column_config.TextColumn(pinned=True), "Split": st.column_config.TextColumn(width=205),
+            "Signals": st.column_config.TextColumn(width=110),
             "Balanced accuracy": st.column_config.TextColumn(width=180),
             "Chance": st.column_config.TextColumn(width=90),
             "Subjects": st.column_config.NumberColumn(format="%d"),

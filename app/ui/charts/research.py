@@ -282,8 +282,9 @@ def splits(rows: Sequence[Mapping[str, Any]], chance: Mapping[str, float] | None
         if row["leaky"]:
             figure.add_vrect(x0=i - 0.5, x1=i + 0.5, fillcolor=palette.SHADE, line_width=0, layer="below")
             figure.add_annotation(
-                x=i, y=0.12, text=wording.LEAKY_MARK, showarrow=False, font={"size": 26, "color": palette.FAINT}
-            )
+                x=i, y=0.2, text=wording.LEAKY_MARK, showarrow=False, textangle=-90,
+                font={"size": 24, "color": palette.FAINT},
+            )  # fmt: skip
     if chance is not None:
         figure.add_hrect(y0=chance["low"], y1=chance["high"], fillcolor=palette.BAND, line_width=0, layer="below")
     figure.add_hline(y=0.5, line={"color": palette.INK, "width": 1.2, "dash": "dot"})
