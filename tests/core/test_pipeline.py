@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from core import pipeline, preprocess
+from core import features, pipeline, preprocess
+from core.models.bundle import Seen
 from core.settings import EPOC_14
 from core.types import Annotation, Grade, ModelInfo, Pipeline, Reason, Recording, Signal
 from tests.core.synthetic import heart, recording, regular_beats
@@ -30,7 +32,14 @@ class Told:
     thresholds = {"valence": 0.5, "arousal": 0.9}  # noqa: RUF012
     spreads = {"valence": 0.0, "arousal": 0.0}  # noqa: RUF012
 
+    @property
+    def card(self) -> SimpleNamespace:
+        return SimpleNamespace(seen=Seen(), features=features.names((*self.required, *self.optional)))
+
     def unlike(self, features: pd.DataFrame) -> None:
+        return None
+
+    def fewer(self, recording: Recording) -> None:
         return None
 
     def predict(self, features: pd.DataFrame, pipeline_hash: str) -> np.ndarray:
