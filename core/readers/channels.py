@@ -6,11 +6,12 @@ A channel whose type or unit cannot be told stays ``misc``: it is listed, and no
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from core.dsp.montage import HYDROCEL_128
 from core.readers.base import Options, refuse, visible
 from core.settings import EEG_LEAST_RATE
 from core.types import CHANNEL_TYPES, UNITS, InputFile, Notice, Signal
@@ -34,6 +35,7 @@ _ELECTRODE = re.compile(
     rf"^(?:(?:eeg|raw|ch)[\s_.:\-]*)?([a-z]{{1,2}}(?:\d{{1,2}}|z))[\s.]*(?:[\-_/:]\s*(?:{_COMMON}))?$"
 )
 _BIPOLAR = re.compile(r"^(?:eeg[\s_.:\-]*)?([a-z]{1,2}(?:\d{1,2}|z))\s*[\-–/]\s*([a-z]{1,2}(?:\d{1,2}|z))$")
+_NET_NUMBER = re.compile(r"(?:eeg[ ._-]?)?(e\d{1,3})$")
 _CAP_NUMBER = re.compile(r"^([A-I])(\d{1,2})$")
 # a unit behind a name without brackets: "eda_uS", "ECG mV", "Fp1/µV", "Fp1, uV", "Fp1 in uV"
 _TAIL = re.compile(
@@ -133,14 +135,14 @@ def typed(raw: Sequence[Raw], options: Options, notices: list[Notice], file: Inp
     file : InputFile
         For messages.
     """
-    cap = _numbered_cap([r.name for r in raw])
+    cap, net = _numbered_cap([r.name for r in raw]), _net([r.name for r in raw])
     only_exg = all(_EXG.match(r.name.strip().lower()) or _is_not_a_signal(r.name) for r in raw)
     said: dict[str, list[str]] = {}
     made: list[Signal] = []
     kinds: list[str] = []
     units: list[str | None] = []
     for r in raw:
-        kind, unit = _told(r, options, file) or _guessed(r, cap, only_exg, said)
+        kind, unit = _told(r, options, file) or _guessed(r, cap, net, only_exg, said)
         kinds.append(kind)
         units.append(unit)
     acc_fits = _acc_fits([r for r, k, u in zip(raw, kinds, units, strict=True) if k == "acc" and _blank(u)])
@@ -163,7 +165,7 @@ def typed(raw: Sequence[Raw], options: Options, notices: list[Notice], file: Inp
         if kind == "misc":
             house = visible(unit or "", 16)
         if kind == "eeg":
-            name = _eeg_name(r.name, name, cap, old_names, said)
+            name = net.get(r.name) or _eeg_name(r.name, name, cap, old_names, said)
         if kind == "eeg" and r.sfreq < EEG_LEAST_RATE:
             said.setdefault("slow", []).append(name)
         made.append(Signal(name, kind, house, float(r.sfreq), data, float(r.onset_s)))
@@ -198,7 +200,9 @@ def _told(r: Raw, options: Options, file: InputFile) -> tuple[str, str | None] |
     return kind, unit or r.unit or (UNITS.get(kind) if r.kind == kind else None)
 
 
-def _guessed(r: Raw, cap: bool, only_exg: bool, said: dict[str, list[str]]) -> tuple[str, str | None]:
+def _guessed(
+    r: Raw, cap: bool, net: Mapping[str, str], only_exg: bool, said: dict[str, list[str]]
+) -> tuple[str, str | None]:
     """Type and unit as the file and the channel's name say."""
     if r.kind is not None:
         if r.kind == "eeg" and _NUMBERED_EEG.match(r.name.strip().lower()) and not r.origin:
@@ -209,6 +213,8 @@ def _guessed(r: Raw, cap: bool, only_exg: bool, said: dict[str, list[str]]) -> t
     if cap and _CAP_NUMBER.match(name):
         if voltage:
             said.setdefault("cap", []).append(name)
+        return ("eeg" if voltage else "misc"), r.unit
+    if r.name in net:
         return ("eeg" if voltage else "misc"), r.unit
     if _EXG.match(name.lower()):
         if only_exg and voltage:
@@ -290,6 +296,15 @@ def _numbered_cap(names: Iterable[str]) -> bool:
     """Whether the names count electrodes of a cap (A1 ... A32, B1 ...) rather than name places of the 10-20 system."""
     found = [m for m in (_CAP_NUMBER.match(n.strip()) for n in names) if m]
     return len(found) >= 16 and {m[1] for m in found} >= {"A", "B"} and any(int(m[2]) > 10 for m in found)
+
+
+def _net(names: Iterable[str]) -> dict[str, str]:
+    """The electrodes of a HydroCel net of 128 (E1 ... E129, with or without EEG before) by the names in the file.
+
+    Only where all are there whose place is known: E1 and E2 of a sleep recording are the eyes.
+    """
+    found = {n: m[1].upper() for n in names if (m := _NET_NUMBER.match(n.strip().lower()))}
+    return found if set(HYDROCEL_128) <= set(found.values()) else {}
 
 
 def split_unit(name: str) -> tuple[str, str | None]:

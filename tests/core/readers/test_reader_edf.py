@@ -192,6 +192,15 @@ def test_a_cap_numbered_by_letters_is_not_taken_for_places(shared_data):
     assert "W-CHANNELS" in codes(r)
 
 
+@pytest.mark.parametrize("lead", ["", "EEG "])
+def test_the_whole_net_of_128_is_eeg_by_its_numbers_and_two_of_them_are_not(write_edf, lead):
+    rows = [(f"{lead}E{i}", "uV", 128, X[i % 2], -100, 100) for i in range(1, 129)]
+    r = session.read([write_edf(rows)])
+    assert [(s.name, s.type) for s in r.signals] == [(f"E{i}", "eeg") for i in range(1, 129)]
+    assert "W-CHANNELS" not in codes(r)
+    assert {s.type for s in session.read([write_edf(rows[:2])]).signals} == {"misc"}
+
+
 @pytest.mark.parametrize(
     ("kind", "unit", "value"),
     [
