@@ -22,7 +22,7 @@ from core.settings import BASELINE_SESSIONS, MEASURE_UNITS, VERSION
 from core.types import Measure, ModelInfo
 
 STYLE = Path(__file__).with_name("style.css")
-# the export service is the only way out, so the figure's own PNG button is off
+# the export service is the only way out, so the figure's own PNG button is off; ``figure_button`` takes its place
 PLOT_CONFIG = {
     "displaylogo": False,
     "modeBarButtonsToRemove": ["toImage", "lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
@@ -372,6 +372,33 @@ def export_button(
     )
 
 
+def figure_button(
+    figure: go.Figure, title: str, caption: str, *, kind: str, subject: str, key: str, filters: Mapping | None = None
+) -> None:
+    """Export a figure as drawn, as PNG and SVG; it is drawn on click, by the server."""
+    store = state.store()
+
+    def data() -> bytes:
+        from app.ui.charts import picture
+
+        heading, said = formats.of_label(title), formats.of_label(caption)
+        drawn = picture.files(figure, heading, said)
+        made = exports.export_figure(
+            store, kind, drawn, subject, said or heading, now=state.now(), filters=dict(filters or {})
+        )
+        return made.zip()
+
+    st.download_button(
+        "Export figure",
+        data=data,
+        file_name=f"{safe_name(kind)}_{safe_name(subject)}_figure.zip",
+        mime="application/zip",
+        key=f"figure-{key}",
+        on_click="ignore",
+        help="A zip of the figure as PNG and SVG, with its caption and a manifest.",
+    )
+
+
 def column_config(frame: pd.DataFrame, percent: Sequence[str] = (), digits: Mapping[str, int] | None = None) -> dict:
     """Times with their offset, shares as per cent, numbers with fixed digits."""
     config: dict = {}
@@ -462,6 +489,7 @@ def chart(
         with st.popover("How computed", type="tertiary"):
             st.markdown(how)
         export_button(make_table, kind=kind, subject=subject, key=f"chart-{key}", filters=filters)
+        figure_button(figure, title, caption, kind=kind, subject=subject, key=key, filters=filters)
     if as_table:
         frame = make_table()
         st.dataframe(
