@@ -8,7 +8,7 @@ from datetime import datetime, time, timedelta
 import pandas as pd
 import streamlit as st
 
-from app.ui import components, formats, nav, state, studies, wording
+from app.ui import components, formats, model_notes, nav, state, studies, wording
 from core.errors import AffectlineError
 from core.services import export_files, exports, measures, patients, sessions
 from core.services.exports import Export
@@ -81,7 +81,7 @@ def wizard(store) -> None:
     since = datetime.combine(first, time(0), tzinfo=zone) if first else None
     until = datetime.combine(final, time(0), tzinfo=zone) + timedelta(days=1) if final else None
     st.caption("Mode: pseudonymous. Free text never leaves. Each file is written to the audit.")
-    components.models_note()
+    model_notes.models_note()
     frame = exports.frame(store, kind, patient=patient, since=since, until=until)
     choice = (kind, patient, str(since), str(until), fmt)
     if frame.empty:

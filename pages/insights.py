@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 import streamlit as st
 
-from app.ui import components, formats, nav, state, wording
+from app.ui import banner, components, formats, insight_cards, model_notes, nav, state, wording
 from core.errors import AffectlineError, Conflict, NotFound
 from core.services import insights, patients, sessions
 from core.services.insights import Card
@@ -68,7 +68,7 @@ def decide(card: Card, new_state: str, **more) -> None:
 
 def card_name(card: Card) -> str:
     """What a message calls an insight."""
-    return f"{components.insight_title(card)} of {card.patient}"
+    return f"{insight_cards.insight_title(card)} of {card.patient}"
 
 
 def elsewhere(card: Card) -> None:
@@ -158,7 +158,7 @@ def current(cards: list[Card], everything: list[Card], stored: bool) -> None:
     rows = sessions.history(state.store(), card.patient)
     elsewhere(card)
     with st.container(border=True):
-        components.insight_card(card, key="current", show_patient=True, links=False)
+        insight_cards.insight_card(card, key="current", show_patient=True, links=False)
         st.caption(f"{wording.KINDS.get(card.insight.kind, card.insight.kind)}: "
                    f"{wording.KIND_MEANS.get(card.insight.kind, 'found by a rule')}.")  # fmt: skip
         buttons(card, following, stored)
@@ -167,10 +167,10 @@ def current(cards: list[Card], everything: list[Card], stored: bool) -> None:
             nav.link("patient", f"Timeline of {card.patient}", {state.PATIENT: card.patient})
         baselines = patients.baselines(state.store(), card.patient)
         for name in card.insight.measure.split("-"):
-            components.history_chart(rows, card, name, baselines.get(name), key=f"insight-{name}")
+            insight_cards.history_chart(rows, card, name, baselines.get(name), key=f"insight-{name}")
         model = next((r.model for r in rows if r.session == card.insight.last_session), None)
         if card.insight.model and model:
-            components.model_note(model, key="insight")
+            model_notes.model_note(model, key="insight")
         if card.history:
             with st.expander("History of this card"):
                 for at, what, who in card.history:
@@ -206,7 +206,7 @@ with components.page("insights"):
     now = state.now()
     wanted = state.param(state.PATIENT)
     if wanted is not None:
-        patient = components.patient_of_url(store)
+        patient = banner.patient_of_url(store)
     known = [p.pseudonym for p in patients.find(store)]
     if not known:
         components.empty(

@@ -8,7 +8,7 @@ from datetime import datetime, time, timedelta
 import pandas as pd
 import streamlit as st
 
-from app.ui import charts, components, formats, nav, palette, state, wording
+from app.ui import banner, charts, components, formats, insight_cards, nav, palette, session_tables, state, wording
 from core.errors import AffectlineError
 from core.services import insights, patients, sessions
 from core.services.insights import Card
@@ -179,7 +179,7 @@ def life_chart(
         f"(T trend, A anomaly, P peak, S stability, C correlation{heaviest}). {choose} to open its session.",
         alt=f"Life chart of {patient.pseudonym}: {', '.join(formats.name(m) for m in lanes)} over "
         f"{len(rows)} sessions, with own range, events, self-reports and usable share.",
-        make_table=lambda: components.sessions_table(rows, lanes),
+        make_table=lambda: session_tables.sessions_table(rows, lanes),
         kind="timeline",
         subject=patient.pseudonym,
         filters={"range": state.param(state.RANGE) or "all", "measures": list(lanes)},
@@ -210,7 +210,7 @@ def plane(patient: Patient, rows: Sequence[SessionRow], baselines: Mapping[str, 
         "size: dominance; dotted: own range.",
         alt="Affect plane: "
         + "; ".join(f"{i + 1}: valence {p[1]:.2f}, arousal {p[2]:.2f}" for i, p in enumerate(path)),
-        make_table=lambda: components.sessions_table([p[0] for p in path], FIRST_LANES),
+        make_table=lambda: session_tables.sessions_table([p[0] for p in path], FIRST_LANES),
         kind="affect-plane",
         subject=patient.pseudonym,
         how="Each point is a session's mean window probability of High valence and High arousal. Quadrants are cut at "
@@ -254,11 +254,11 @@ def in_words(rows: Sequence[SessionRow], lanes: Sequence[str], baselines: Mappin
 
 with components.page("patient"):
     store = state.store()
-    patient = components.patient_of_url(store)
+    patient = banner.patient_of_url(store)
     every = sessions.history(store, patient.pseudonym)
     baselines = patients.baselines(store, patient.pseudonym)
     cards = insights.of_patient(store, patient.pseudonym)
-    components.banner(patient, every, baselines, sum(is_open(c) for c in cards))
+    banner.banner(patient, every, baselines, sum(is_open(c) for c in cards))
     if not every:
         components.empty("**No sessions yet** for this patient.", ("import-export", "Import measures"))
         nav.link("new-recording", "New recording", {state.PATIENT: patient.pseudonym})
@@ -314,7 +314,7 @@ with components.page("patient"):
         grid = st.columns(2, gap="medium")
         for i, card in enumerate(shown):
             with grid[i % 2], st.container(border=True):
-                components.insight_card(card, key=f"card-{card.id}")
+                insight_cards.insight_card(card, key=f"card-{card.id}")
         if len(undecided) > len(shown) or others:
             st.caption(f"{len(undecided)} open, {others} decided; all of them are on the Insights page.")
             nav.link("insights", "All insights of this patient", {state.PATIENT: patient.pseudonym})

@@ -8,12 +8,26 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.ui import charts, components, formats, marking, nav, state, viewer, why, wording
+from app.ui import (
+    banner,
+    charts,
+    components,
+    formats,
+    marking,
+    model_notes,
+    nav,
+    session_overview,
+    session_tables,
+    state,
+    viewer,
+    why,
+    wording,
+)
 from core.errors import AffectlineError, NotFound
 from core.services import insights, marks, patients, sessions
 from core.services.marks import Marks
-from core.services.sessions import Made, SessionDetail, SessionRow, Stretch, WindowSeries
-from core.settings import MEASURE_UNITS, PREDICTIONS
+from core.services.sessions import Made, SessionDetail, Stretch, WindowSeries
+from core.settings import PREDICTIONS
 from core.types import Reason
 
 TABS = ("Overview", "Signals", "Windows", "Why", "Provenance")
@@ -103,89 +117,6 @@ def actions(detail: SessionDetail) -> None:
                 move(row.session, row.patient)
             if st.button("Delete", key="delete"):
                 delete(row.session, row.n_windows, detail.n_insights)
-
-
-# --- overview
-
-
-def reasons_of(row: SessionRow) -> list[str]:
-    """Why a session is graded as it is, in words."""
-    return [wording.REASONS.get(r, r).rstrip(".") for r in row.reasons]
-
-
-def overview_tab(detail: SessionDetail) -> None:
-    """What was computed with its interval, what was not and why, and the quality of each channel."""
-    row = detail.row
-    predictions = [m for m in PREDICTIONS if m in row.measures]
-    if predictions:
-        st.markdown("##### Predictions")
-        columns = st.columns(max(len(predictions), 3))
-        for column, name in zip(columns, predictions, strict=False):
-            with column:
-                components.measure_tile(row.measures[name], name)
-        words = "not computed for imported values" if row.imported else formats.state(row.state)
-        st.caption(f"State: {formats.in_label(words)}. {wording.INDEX_MEANS}")
-    markers = [m for m in MEASURE_UNITS if m in row.measures and m not in PREDICTIONS]
-    computed = [m for m in markers if row.measures[m].value is not None]
-    if computed:
-        st.markdown("##### Markers")
-        for start in range(0, len(computed), 4):
-            columns = st.columns(4)
-            for column, name in zip(columns, computed[start : start + 4], strict=False):
-                with column:
-                    components.measure_tile(row.measures[name], name)
-    missing = [m for m in markers if row.measures[m].value is None]
-    if missing:
-        st.markdown("##### Markers not computed")
-        reasons = dict.fromkeys(row.measures[m].reason for m in missing)
-        for reason in reasons:
-            names = ", ".join(formats.name(m) for m in missing if row.measures[m].reason == reason)
-            st.text(f"{names}: {formats.reason(reason).removeprefix('not computed: ')}")
-    if not row.measures:
-        components.empty("No measure is stored for this session.")
-    for type_, (channel, beats) in detail.beats.items():
-        found = f"{beats.found:,} found, {beats.corrected:,} corrected, {beats.left_out:,} left out"
-        text = f"{wording.BEAT_NAMES[type_]}: {found} ({formats.visible(channel, 32)})."
-        st.caption(formats.in_label(text, 200), help=wording.BEATS_MEAN)
-
-    if detail.warnings:
-        st.markdown("##### Warnings")
-        for notice in detail.warnings:
-            st.text(f"{formats.visible(wording.on_screen(notice.text), 300)} [{notice.code}]")
-
-    st.markdown("##### Can it be trusted?")
-    if row.imported:
-        st.caption("These values were measured elsewhere and imported; there is no recording to judge.")
-    elif detail.quality.get("channels"):
-        grade = str(detail.quality.get("grade", row.grade or ""))
-        why = "" if row.status == "abstained" else "".join(f" {r}." for r in reasons_of(row))
-        st.caption(
-            formats.in_label(
-                f"{wording.GRADES.get(grade, grade.capitalize())}. Usable share "
-                f"{formats.share(detail.quality.get('usable_share'))} of {formats.seconds(detail.duration_s)}.{why}",
-                600,
-            )
-        )
-        components.table(
-            components.quality_table(detail.quality["channels"]),
-            kind="quality",
-            subject=row.session,
-            key="quality",
-            percent=("Usable",),
-            digits={"Rate, Hz": 1, "Length, s": 1},
-            columns={
-                "Rate, Hz": "samples per second",
-                "Length, s": "length in seconds",
-                "Usable": "share 0-1 of usable windows",
-            },
-        )
-    else:
-        st.caption("No quality is stored for this session.")
-    table = components.sessions_table([row], list(row.measures))
-    with st.container(horizontal=True):
-        components.export_button(
-            table, kind="session", subject=row.session, key="session", label="Export measures as CSV"
-        )
 
 
 # --- signals
@@ -338,7 +269,7 @@ def analyses_table(detail: SessionDetail) -> pd.DataFrame:
     def read(made: Made) -> str:
         if made.reading is None:
             return "not known"
-        said = components.reading_words(made.reading.as_dict(), titles)
+        said = session_tables.reading_words(made.reading.as_dict(), titles)
         return "; ".join(f"{line['What']}: {line['Value']}" for line in said) or "as the files are"
 
     return pd.DataFrame(
@@ -366,7 +297,7 @@ def provenance_tab(detail: SessionDetail) -> None:
         "moved_from": detail.moved_from or "never moved",
     }
     provenance = dict(detail.provenance)
-    read = components.reading_words(provenance.pop("read_with", None) or {}, sessions.repairs())
+    read = session_tables.reading_words(provenance.pop("read_with", None) or {}, sessions.repairs())
     for title, frame, key in (
         ("Session", pairs(session), "p-session"),
         ("Analyses", analyses_table(detail), "p-analyses"),
@@ -385,7 +316,7 @@ def provenance_tab(detail: SessionDetail) -> None:
             components.table(frame, kind=key.removeprefix("p-"), subject=row.session, key=key, placeholder="Not known")
     if row.model:
         st.markdown("##### Model")
-        components.model_card(row.model.name)
+        model_notes.model_card(row.model.name)
 
 
 with components.page("session"):
@@ -395,7 +326,7 @@ with components.page("session"):
     patient = patients.get(store, row.patient)
     history = sessions.history(store, row.patient)
     n_open = len(insights.open_cards(store, now=state.now(), patient=row.patient))
-    components.banner(patient, history, patients.baselines(store, row.patient), n_open)
+    banner.banner(patient, history, patients.baselines(store, row.patient), n_open)
     if row.deleted_at is not None:
         st.warning(
             f"This session was deleted {formats.age(row.deleted_at, state.now())}. It can be restored for 30 days."
@@ -406,10 +337,10 @@ with components.page("session"):
             st.rerun()
     actions(detail)
     if row.status == "abstained":
-        why = "".join(f" {r}." for r in reasons_of(row))
-        st.warning(formats.in_label(f"Abstained: the signals cannot carry a number.{why}", 600))
-    if row.model is not None and row.model != components.newest_model(history):
-        components.model_note(row.model, key="session")
+        reasons = session_overview.reasons_in_words(row)
+        st.warning(formats.in_label(f"Abstained: the signals cannot carry a number.{reasons}", 600))
+    if row.model is not None and row.model != banner.newest_model(history):
+        model_notes.model_note(row.model, key="session")
 
     found = marks.of_session(store, row.session)
     marking.ended()
@@ -421,7 +352,7 @@ with components.page("session"):
     for tab, content in zip(
         tabs,
         (
-            lambda: overview_tab(detail),
+            lambda: session_overview.tab(detail),
             lambda: signals_tab(detail, series, found),
             lambda: windows_tab(detail, series),
             lambda: why.session_tab(detail),

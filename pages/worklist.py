@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from app.ui import components, formats, nav, state, wording
+from app.ui import components, formats, model_notes, nav, state, wording
 from core.errors import AffectlineError
 from core.services import admin, jobs, patients
 from core.services.patients import WorklistRow
@@ -180,4 +180,4 @@ with components.page("worklist"):
     st.caption("Order: open insights by weight, then the oldest session not opened yet. " + wording.INDEX_MEANS)
     if any(r.simulated for r in rows):
         st.caption(f"Patients marked {wording.SIMULATED} are simulated: no person stands behind them.")
-    components.models_note()
+    model_notes.models_note()

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from app.ui import charts, formats, nav, palette, wording
+from app.ui import charts, formats, insight_cards, nav, palette, wording
 from app.ui.charts import base
 from app.ui.charts.signals import spacing
 from core.services.insights import Card
@@ -207,10 +207,8 @@ def test_an_own_range_as_wide_as_the_scale_says_that_it_compares_nothing():
 
 
 def test_the_numbers_of_an_insight_are_named_so_that_limits_do_not_read_as_its_interval():
-    from app.ui import components
-
     peak = found_at("P-0001/S-01", "PEAK", low=0.31, high=0.7, q=0.0001)
-    said = components.insight_facts(Card("1", "P-0001", peak, "new", 1.0))
+    said = insight_cards.insight_facts(Card("1", "P-0001", peak, "new", 1.0))
     assert said.startswith("value 0.50 · own range 0.31-0.70 · reference 0.40") and "q below 0.001" in said
 
 

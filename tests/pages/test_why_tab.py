@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -70,6 +71,15 @@ def test_imported_values_and_lost_recordings_say_why_there_is_nothing(filled, se
         monkeypatch.setattr(explanations, "why_not", lambda *_, r=reason: r)
         text = said(tab(session))
         assert WHY_NOT[reason] in text and "Not explained yet" not in text
+
+
+def test_an_abstained_session_says_why_on_the_page_and_in_the_tab(filled, session, monkeypatch):
+    whole = sessions.get(filled, session)
+    poor = replace(whole, row=replace(whole.row, status="abstained", reasons=("low_quality",)))
+    monkeypatch.setattr(sessions, "get", lambda *_: poor)
+    monkeypatch.setattr(explanations, "why_not", lambda *_: "abstained")
+    text = said(tab(session))
+    assert "the signals cannot carry a number. " in text and WHY_NOT["abstained"] in text
 
 
 def test_a_job_that_failed_says_so_and_can_be_asked_again(filled, session):

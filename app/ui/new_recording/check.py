@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from app.ui import charts, components, doctor, formats, nav, state, wording
+from app.ui import charts, components, doctor, formats, nav, session_tables, state, wording
 from app.ui.new_recording.draft import NUMBERS, OFFSETS, Visit, choose_visit, go_to, inspection_or_mend
 from core.services import sessions
 from core.services.sessions import Draft, Inspection
@@ -65,7 +65,9 @@ def each_channel(found: Inspection) -> None:
     """What was found of each channel, the worst first, and the first seconds."""
     st.markdown("##### Each channel")
     components.table(
-        components.quality_table(sorted(found.quality.get("channels", ()), key=lambda c: c.get("usable_share") or 0.0)),
+        session_tables.quality_table(
+            sorted(found.quality.get("channels", ()), key=lambda c: c.get("usable_share") or 0.0)
+        ),
         kind="quality",
         subject="draft",
         key="check",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from app.ui import components, formats, nav, state, wording
+from app.ui import components, formats, model_notes, nav, session_tables, state, wording
 from app.ui.new_recording.draft import MODEL, WAITING, WHO, Visit, go_to, inspection_or_mend
 from core.errors import NotFound
 from core.services import jobs, models, sessions
@@ -31,7 +31,7 @@ def run_step(store, draft: Draft, visits: Sequence[Visit]) -> None:
     st.session_state[MODEL] = chosen
     name = chosen or next(iter(fitting), None)
     if name:
-        components.model_note(models.info(store, name), key="run")
+        model_notes.model_note(models.info(store, name), key="run")
     else:
         st.caption(
             "No model fits: predictions are not computed (a channel they need was not recorded). Markers are computed."
@@ -65,7 +65,7 @@ def visit_in_words(visit: Visit, found: Inspection, patient: str | None, several
         else f"{formats.counted(len(visit.files), 'file')}, {formats.seconds(found.duration_s)}, "
         f"for {patient or 'no patient yet'}"
     )
-    for line in components.reading_words(visit.reading.as_dict(), sessions.repairs()):
+    for line in session_tables.reading_words(visit.reading.as_dict(), sessions.repairs()):
         st.text(f"{line['What']}: {line['Value']}")
     if not found.can_run:
         st.warning(formats.in_label(f"It is not analysed. {found.why_not}", 300))
