@@ -10,7 +10,8 @@ import pytest
 from core import compute
 from core.errors import NotFound, Refused
 from core.evaluation import ablation, drift, experiment, metrics, resampling, simulate, splits, tasks
-from core.evaluation.experiment import Spec
+from core.evaluation.experiment import FUSIONS, Spec
+from core.evaluation.smoothing import SMOOTHING
 from core.models import MODELS
 from core.models.drift import Distribution, compare
 
@@ -89,35 +90,74 @@ def test_leave_one_subject_out_equals_a_plain_script_to_nine_digits(study):
     assert [f["balanced_accuracy"] for f in found["folds"]] == pytest.approx(scores["balanced_accuracy"], abs=1e-9)
 
 
+# one of every model at least, and every part that is fitted or decided after it
+ONE = {"epochs": 1}
+FCN = {**ONE, "filters": (16, 16, 16), "units": 4}
 BLIND = [
     SPEC,
     replace(SPEC, model="forest", options=SMALL_FOREST),
-    *(replace(SPEC, model=name) for name in ("majority", "stratified", "xgboost", "svm")),
-    replace(SPEC, model="mlp", options={"epochs": 1}),
+    *(replace(SPEC, model=name) for name in ("majority", "stratified", "additive", "xgboost", "svm")),
+    replace(SPEC, model="mlp", options=ONE),
+    replace(SPEC, model="face_mlp", inputs="face", options=ONE),
     replace(SPEC, model="tangent", inputs="eeg"),
+    replace(SPEC, model="eegnet", inputs="eeg", options={"epochs": 2}),
+    replace(SPEC, model="cnn_lstm", inputs="eeg", options={**ONE, "lstm": 4}),
+    replace(SPEC, model="cnn_lstm", inputs="eeg", options={"epochs": 2, "lstm": 4, "contrastive": 0.1,
+                                                           "contrastive_from": 1}),
+    *(replace(SPEC, model=f"{name}lstm_fcn", inputs="eeg", options=FCN) for name in ("m", "ma", "", "a")),
+    replace(SPEC, model="bilstm_attention", options=ONE),
+    replace(SPEC, split="nested_loso"),
+    replace(SPEC, split="nested_loso", model="forest", choices=({"trees": 10}, {"trees": 20, "leaf": 5})),
     replace(SPEC, split="nested_loso", flip=True, smoothing="two_state"),
+    replace(SPEC, flip=True, smoothing="majority"),
+    replace(SPEC, smoothing="causal", aggregate="median"),
     replace(SPEC, fusion="late", oversample="smote"),
     replace(SPEC, fusion="intermediate", oversample="random"),
+    replace(SPEC, fusion="intermediate", model="bilstm_attention", options=ONE),
     replace(SPEC, task="nine"),
     replace(SPEC, task="continuous"),
+    replace(SPEC, task="quadrant", target="valence+arousal"),
     replace(SPEC, split="within_subject"),
-    replace(SPEC, model="eegnet", inputs="eeg", options={"epochs": 2}),
-    replace(SPEC, model="bilstm_attention", options={"epochs": 1}),
-]
+    replace(SPEC, split="subject_kfold"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("spec", BLIND, ids=lambda s: f"{s.model}-{s.split}-{s.fusion}-{s.oversample}-{s.task}")
+def named(spec):
+    """A spec in a few words: what differs from the plain one."""
+    plain = SPEC.as_dict()
+    said = {k: v for k, v in spec.as_dict().items() if v != plain[k] and k != "options"}
+    return "-".join(map(str, said.values())) or "plain"
+
+
+def test_every_model_is_among_those_that_are_blind_to_the_labels_of_the_test():
+    assert {spec.model for spec in BLIND} == set(MODELS)
+    assert {spec.smoothing for spec in BLIND} == {"", *SMOOTHING} and {spec.fusion for spec in BLIND} == set(FUSIONS)
+    assert {spec.oversample for spec in BLIND} == {"", *resampling.OVERSAMPLING}
+    assert {spec.split for spec in BLIND} | {"trial", "random_window"} == set(splits.SPLITS)
+
+
+@pytest.mark.parametrize("spec", BLIND, ids=named)
 def test_labels_of_the_test_change_nothing_that_is_predicted(study, signals, spec):
+    """Bit for bit, of all that is fitted: model, selection, smoothing, flip, calibrator and threshold."""
     data = signals if MODELS[spec.model].takes == "signals" else study
-    for i in (0, 5):
+    if spec.inputs == "face":
+        columns = [f"face_{i}" for i in range(20)]
+        data = replace(study, features=study.features.iloc[:, :20].set_axis(columns, axis=1), columns={"face": columns})
+    if "arousal" in spec.target:
+        second = np.random.default_rng(7).choice([1.0, 5.0], study.unit.max() + 1)[study.unit]
+        data = replace(study, labels={**study.labels, "arousal": second}, targets=dict.fromkeys(
+            ("valence", "arousal"), study.targets["valence"]))  # fmt: skip
+    for i in (0, 5) if spec.split != "subject_kfold" else (0, 3):
         rows = experiment.folds(data, spec)[i].test
-        label = data.labels["valence"].copy()
-        label[rows] = np.random.default_rng(i).permutation(6 - label[rows])
-        turned = replace(data, labels={"valence": label})
+        labels = {target: values.copy() for target, values in data.labels.items()}
+        for target, values in labels.items():
+            values[rows] = np.random.default_rng([i, len(target)]).permutation(6 - values[rows])
+        turned = replace(data, labels=labels)
         assert not np.array_equal(turned.high("valence"), data.high("valence"))
         a, b = (experiment.run_fold(d, spec, i) for d in (data, turned))
         assert np.array_equal(a.raw, b.raw) and np.array_equal(a.p, b.p)
         assert (a.threshold, a.flipped, a.calibrator, a.selected) == (b.threshold, b.flipped, b.calibrator, b.selected)
+        assert [{**e, "seconds": 0} for e in a.history] == [{**e, "seconds": 0} for e in b.history]
 
 
 def test_the_features_of_one_test_row_do_not_move_the_others(study):
