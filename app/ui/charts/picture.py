@@ -30,6 +30,8 @@ _SYMBOLS: Mapping[Any, str] = {
 }  # fmt: skip
 _HORIZONTAL = {"left": "left", "right": "right", "center": "center", "auto": "center", None: "center"}
 _VERTICAL = {"top": "top", "bottom": "bottom", "middle": "center", "auto": "center", None: "center"}
+# what DejaVu lacks is drawn by these where the machine has them; the text of the SVG needs none of them
+_MORE_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "PingFang SC", "Microsoft YaHei", "Malgun Gothic", "Unifont")
 _DAY_MS = 86_400_000.0
 _lock = threading.Lock()
 
@@ -37,10 +39,13 @@ _lock = threading.Lock()
 def files(figure: go.Figure, title: str, caption: str) -> dict[str, bytes]:
     """The figure with its title and caption, by ending: png and svg; the same figure gives the same bytes."""
     import matplotlib
+    from matplotlib import font_manager
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    there = set(font_manager.get_font_names())
     rules: Any = {
-        "svg.hashsalt": "affectline", "svg.fonttype": "none", "font.family": "DejaVu Sans", "text.parse_math": False,
+        "svg.hashsalt": "affectline", "svg.fonttype": "none", "text.parse_math": False,
+        "font.family": ["DejaVu Sans", *(f for f in _MORE_FONTS if f in there)],
     }  # fmt: skip
     with _lock, matplotlib.rc_context(rules):
         drawn = _Picture(figure, title, caption).sheet
@@ -108,6 +113,9 @@ class _Picture:
     def __init__(self, figure: go.Figure, title: str, caption: str) -> None:
         from matplotlib.figure import Figure
 
+        unknown = {t.type for t in figure.data} - {"scatter", "bar", "heatmap"}
+        if unknown:
+            raise TypeError(f"no picture is made of a trace of {', '.join(sorted(unknown))}")
         self.figure, self.layout = figure, figure.layout
         known = self.layout.to_plotly_json()
         names = ["xaxis", *(n for n in known if n.startswith("yaxis") and n != "yaxis")]
@@ -172,14 +180,7 @@ class _Picture:
     # --- traces
     def _trace(self, trace: Any) -> None:
         part, y = self.parts[trace.yaxis or "y"], self.axes[trace.yaxis or "y"]
-        if trace.type == "scatter":
-            self._scatter(part, y, trace)
-        elif trace.type == "bar":
-            self._bar(part, y, trace)
-        elif trace.type == "heatmap":
-            self._cells(part, y, trace)
-        else:
-            raise TypeError(f"no picture is made of a trace of {trace.type}")
+        {"scatter": self._scatter, "bar": self._bar, "heatmap": self._cells}[trace.type](part, y, trace)
 
     def _scatter(self, part: Any, axis: _Axis, trace: Any) -> None:
         y = axis.numbers(trace.y)
