@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
+from core.compute import part
 from core.errors import NotFound, Refused
 from core.evaluation import calibration, drift, experiment, leak_audit, metrics, sessions, tasks
 from core.evaluation.dataset import Dataset, Progress, prepare
@@ -51,7 +52,9 @@ def train(
     seed: int,
     now: datetime,
     progress: Progress | None = None,
-    evaluated: Callable[[Dataset, Spec], Sequence[FoldResult]] = experiment.run,
+    evaluated: Callable[[Dataset, Spec, Progress], Sequence[FoldResult]] = lambda data, spec, say: experiment.run(
+        data, spec
+    ),
     audited: Callable[[Dataset, Spec], Mapping[str, Any] | None] = lambda dataset, spec: None,
     cache: Path | None = None,
 ) -> tuple[Card, dict[str, Any]]:
@@ -62,7 +65,8 @@ def train(
     Parameters
     ----------
     evaluated
-        The folds of leaving one subject out, such as those that are stored; by default they run here.
+        The folds of leaving one subject out, such as those that are stored; by default they run here. It says how
+        far it is, and is stopped there when nobody wants it any more.
     audited
         The object of ``leak-audit --json`` that is stored; where None, premium and checks are found here.
     cache
@@ -87,9 +91,11 @@ def train(
         raise Refused("E-LABELS", f"all trials lie on one side of the cut of {', '.join(flat)}", study.name)
     described, evaluations, calibrations, premiums, scores, checked, estimators = {}, {}, {}, {}, {}, [], {}
     for i, target in enumerate(targets):
-        said(0.6 + 0.4 * i / len(targets), f"leaving one subject out: {target}")
+        say = _told(progress, target, 0.6 + 0.4 * i / len(targets), 0.6 + 0.4 * (i + 1) / len(targets))
         spec = Spec(study.name, target, "+".join(dataset.types), model, seed=seed)
-        found = evaluated(dataset, spec)
+        say(0.0, "leaving one subject out")
+        found = evaluated(dataset, spec, part(say, 0.0, 0.6))
+        say(0.6, "leak audit")
         evaluations[target], calibrations[target] = judged(dataset, spec, found)
         premiums[target], scores[target], looked = _leaks(
             dataset, spec, found, leak_audit.Facts(pipeline.window_s, study.bands), audited(dataset, spec)
@@ -132,6 +138,12 @@ def train(
     )
     said(1.0, "done")
     return card, estimators
+
+
+def _told(progress: Progress | None, target: str, first: float, last: float) -> Progress:
+    """The progress of one target, which is named."""
+    say = part(progress, first, last)
+    return lambda share, text: say(share, f"{target}: {text}")
 
 
 def out_of_fold(results: Sequence[FoldResult]) -> tuple[np.ndarray, np.ndarray]:

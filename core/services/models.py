@@ -190,9 +190,13 @@ def controls(
     return card(store, name)["controls"]
 
 
-def _loso(store: Store, study: str, now: datetime, dataset: Dataset, spec: Spec) -> Sequence[FoldResult]:
+def _loso(
+    store: Store, study: str, now: datetime, dataset: Dataset, spec: Spec, progress: Progress
+) -> Sequence[FoldResult]:
     """The stored folds of leaving one subject out, run first where they are not there."""
-    made = experiments.evaluate(store, study, spec.target, spec.model, spec.inputs, seed=spec.seed, now=now)
+    made = experiments.evaluate(
+        store, study, spec.target, spec.model, spec.inputs, seed=spec.seed, now=now, progress=progress
+    )
     return experiments.opened(store, made["experiment"])[2]
 
 
