@@ -28,6 +28,7 @@ from app.cli.words import (
     ablation_lines,
     change_lines,
     experiment_lines,
+    grid_lines,
     model_lines,
     nested_lines,
     pair_lines,
@@ -302,3 +303,23 @@ def ablate(
 
         answer = experiments.ablate(store(), study, target, model, fusion=fusion, seed=seed, now=now(), progress=report)
     show(answer, as_json, ablation_lines)
+
+
+@cli.command()
+def grid(
+    study: Annotated[str, typer.Option(help="Name of a study.")],
+    target: Annotated[list[str] | None, typer.Option(help="What to predict; all targets where none is named.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="Kind of model; logistic and forest by default.")] = None,
+    inputs: Annotated[list[str] | None, typer.Option(help="Channel types joined by +; every set by default.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Run every target, set of inputs and model of a study as one table; stopped, it goes on where it was."""
+    with answering(as_json), progress() as report:
+        from core.services import grids
+
+        answer = grids.grid(
+            store(), study, targets=target or (), models=model or (), inputs=inputs or (), seed=seed, now=now(),
+            progress=report,
+        )  # fmt: skip
+    show(answer, as_json, grid_lines)

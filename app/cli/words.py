@@ -172,6 +172,22 @@ def ablation_lines(answer: Mapping) -> list[str]:
     return lines
 
 
+def grid_lines(answer: Mapping) -> list[str]:
+    """A table with a line for each cell of a grid."""
+    head = ("target", "inputs", "model", "balanced accuracy", "a coin", "seconds", "run")
+    rows = [
+        (c["target"], c["inputs"], c["model"], interval(c["balanced_accuracy"]),
+         f"{c['chance']['low']:.2f} to {c['chance']['high']:.2f}", f"{c['seconds']:.0f}", c["experiment"])
+        for c in answer["cells"]
+    ]  # fmt: skip
+    width = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    return [
+        f"{answer['study']}: {answer['n_subjects']} subjects, each left out once; seed {answer['seed']}",
+        *("  " + "  ".join(map(str.ljust, row, width)).rstrip() for row in (head, *rows)),
+        f"  all folds together {answer['seconds']:.0f} s",
+    ]
+
+
 def audit_lines(answer: Mapping) -> list[str]:
     """A leak audit: the premium, the score under each split, and every check with its evidence."""
     lines = [

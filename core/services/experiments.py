@@ -572,16 +572,7 @@ def ablate(
 
     Each set is an experiment of its own, stored as any other; the object says which.
     """
-    from core.evaluation import ablation
-    from core.evaluation.dataset import inputs_of
-    from core.models import MODELS
-
-    if model not in MODELS:
-        raise NotFound("E-MODEL-KIND", f"there is no {model}", "model", f"Use one of {', '.join(MODELS)}.")
-    usable = [t for t in inputs_of(studies.get(store, study)) if not MODELS[model].inputs or t in MODELS[model].inputs]
-    sets = list(inputs or ablation.input_sets(usable))
-    if not sets:
-        raise Refused("E-INPUTS", f"{model} can use none of this study's inputs", study, "Choose another model.")
+    sets = list(inputs or input_sets(store, study, model))
     say = progress or (lambda share, words: None)
     made = {}
     for i, chosen in enumerate(sets):
@@ -594,6 +585,20 @@ def ablate(
         ]
     said = {"study": study, "target": target, "model": model, "fusion": fusion, "seed": seed}
     return {**said, **paired_by_inputs(store, made)}
+
+
+def input_sets(store: Store, study: str, model: str) -> list[str]:
+    """Every set of a study's inputs that a model can learn from, the single ones first."""
+    from core.evaluation import ablation
+    from core.evaluation.dataset import inputs_of
+    from core.models import MODELS
+
+    if model not in MODELS:
+        raise NotFound("E-MODEL-KIND", f"there is no {model}", "model", f"Use one of {', '.join(MODELS)}.")
+    usable = [t for t in inputs_of(studies.get(store, study)) if not MODELS[model].inputs or t in MODELS[model].inputs]
+    if not usable:
+        raise Refused("E-INPUTS", f"{model} can use none of this study's inputs", study, "Choose another model.")
+    return ablation.input_sets(usable)
 
 
 def paired_by_inputs(store: Store, made: Mapping[str, str]) -> dict[str, Any]:
@@ -636,7 +641,9 @@ def _results(store: Store, spec: Spec, dataset: Dataset, results: Sequence[FoldR
     from core.studies import folder
 
     first = next((t for t in studies.get(store, spec.study).trials if t.path), None)
-    seen = reduced(folder.recording(first), EPOC_14).of_type(*spec.types) if first else dataset.names(spec.types)
+    channels = (
+        len(reduced(folder.recording(first), EPOC_14).of_type(*spec.types)) if first else len(dataset.names(spec.types))
+    )
     trained = [len(set(dataset.unit[fold.train])) for fold in experiment.folds(dataset, spec)]
     out = []
     for row in details["per_subject"]:
@@ -645,7 +652,7 @@ def _results(store: Store, spec: Spec, dataset: Dataset, results: Sequence[FoldR
             {
                 "score": row.get("balanced_accuracy", row.get("ccc")), "time": sum(r.seconds for r in own) / len(own),
                 "samples": round(sum(trained[r.index] for r in own) / len(own)), "subject": row["subject"],
-                "channels": len(seen),
+                "channels": channels,
             }
         )  # fmt: skip
     return out

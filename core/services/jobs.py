@@ -20,8 +20,8 @@ from core.storage.store import Store
 from core.types import InputFile, Reading
 
 KINDS = (
-    "analyse", "recompute", "demo", "train", "simulate", "plan", "import", "export", "evaluate", "ablate", "demo_run",
-    "leak_audit", "validity", "explain", "what_would_change",
+    "analyse", "recompute", "demo", "train", "simulate", "plan", "import", "export", "evaluate", "ablate", "grid",
+    "demo_run", "leak_audit", "validity", "explain", "what_would_change",
 )  # fmt: skip
 STATES = ("queued", "running", "done", "failed", "cancelled")
 
@@ -64,7 +64,8 @@ def submit(store: Store, kind: str, params: Mapping, *, label: str = "", now: da
 
     Kinds: "analyse" {draft, patient, model, started_at, reading}, "recompute" {session, reading, model}, "demo" {},
     "train" {...}, "simulate" {...}, "plan" and "import" {kind, name, mapping, and path, at or draft},
-    "export" {study}, "evaluate" and "ablate": as ``core.services.experiments`` takes them, "demo_run" {},
+    "export" {study}, "evaluate" and "ablate": as ``core.services.experiments`` takes them, "grid": as
+    ``core.services.grids`` does, "demo_run" {},
     "leak_audit": as ``core.services.audits`` takes it, "explain" {session} or {experiment}, "what_would_change" {name}.
     """
     if kind not in KINDS:
@@ -357,6 +358,13 @@ def _ablate(store: Store, params: Mapping, report: Callable[[float, str], None])
     return {"experiments": [row["experiment"] for row in made["sets"]]}
 
 
+def _grid(store: Store, params: Mapping, report: Callable[[float, str], None]) -> dict:
+    from core.services import grids
+
+    made = grids.grid(store, **dict(params), now=datetime.now(UTC), progress=report)
+    return {"experiments": [cell["experiment"] for cell in made["cells"]]}
+
+
 def _demo_run(store: Store, params: Mapping, report: Callable[[float, str], None]) -> dict:
     from core.services import experiments
 
@@ -406,6 +414,7 @@ WORK: dict[str, Callable[[Store, Mapping, Callable[[float, str], None]], dict[st
     "export": _export,
     "evaluate": _evaluate,
     "ablate": _ablate,
+    "grid": _grid,
     "leak_audit": _leak_audit,
     "validity": _validity,
     "demo_run": _demo_run,

@@ -38,3 +38,16 @@ def test_validity_answers_in_json_and_in_words(data_dir, shared_data):
     experiment = answer(affectline(data_dir, "evaluate", *PIPE, "--json"))["experiment"]
     said = affectline(data_dir, "validity", "checklist", experiment).stdout
     assert "code and data: Affectline" in said
+
+
+def test_a_grid_prints_one_table_and_the_same_as_json(data_dir):
+    said = ("grid", "--study", "tiny", "--model", "majority", "--model", "logistic", "--target", "valence")
+    found = answer(affectline(data_dir, *said, "--json"))
+    assert [(c["target"], c["inputs"], c["model"]) for c in found["cells"]] == [
+        ("valence", "ecg", "majority"), ("valence", "ecg", "logistic"),
+    ]  # fmt: skip
+    title, head, *rows, total = affectline(data_dir, *said).stdout.splitlines()
+    assert "3 subjects" in title and head.split()[:3] == ["target", "inputs", "model"] and "all folds" in total
+    assert [row.split()[-1] for row in rows] == [c["experiment"] for c in found["cells"]]
+    assert f"{found['cells'][1]['balanced_accuracy']['value']:.3f}" in rows[1]
+    assert answer(affectline(data_dir, "grid", "--study", "tiny", "--target", "joy", "--json"), 3)["code"] == "E-TARGET"
