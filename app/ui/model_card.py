@@ -11,6 +11,7 @@ import streamlit as st
 
 from app.ui import components, formats, research, wording
 from app.ui.charts import research as charts
+from core.reports.words import given
 
 Card = Mapping[str, Any]
 WORST = 5
@@ -72,7 +73,7 @@ def data(card: Card) -> None:
         "Kind of model": f"{research.model_title(told['model'])}, seed {told['seed']}",
         "Needs": "; ".join(needs),
         "Signals are scaled": wording.NORM_MODES.get(card["pipeline"]["norm_mode"], card["pipeline"]["norm_mode"]),
-        "Features": f"{len(card['features']):,} ({card['feature_set']})",
+        **given(card),
     }
     for name, target in card["targets"].items():
         facts[f"{formats.name(name)} is High"] = (

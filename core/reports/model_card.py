@@ -202,7 +202,7 @@ def _data(paper: Paper, told: Told) -> None:
             "Kind of model": f"{training['model']}, seed {training['seed']}",
             **{f"Needs {t.upper()}": f"{said}trained on {rates[t]:g} Hz" for t, said in needs.items()},
             "Signals are scaled": words.NORM_MODES.get(pipeline["norm_mode"], pipeline["norm_mode"]),
-            "Features": f"{len(told['features'])} ({told['feature_set']})",
+            **words.given(told),
             **{f"{name(t)} is High": f"above {own['cut']:g} on a scale of {own['lowest']:g} to {own['highest']:g}; "
                f"said from an index of {number(own['threshold'])}" for t, own in told["targets"].items()},
         }

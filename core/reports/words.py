@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 SPLITS: Mapping[str, str] = {
     "loso": "LOSO: one subject left out",
@@ -63,3 +64,17 @@ def premium(value: float | None, low: float | None, high: float | None) -> str:
     if high < 0:
         return "Windows at random score lower than people left out."
     return "The interval holds zero: these subjects do not tell the leaky split from the clean one."
+
+
+def given(card: Mapping[str, Any]) -> dict[str, str]:
+    """What the model of a card is given of a recording, and what it says of it; older cards are of features."""
+    seen, features = card.get("seen") or {}, f"{len(card['features']):,} features ({card['feature_set']})"
+    each = [
+        f"{len(names)} {t.upper()} channel{'' if len(names) == 1 else 's'} at {seen['rates'][t]} Hz"
+        for t, names in seen.get("channels", {}).items()
+    ]
+    what = {
+        "signals": f"the signals themselves: {', '.join(each)}",
+        "sequence": f"up to {seen.get('longest')} windows in order of time, each told by {features}",
+    }.get(seen.get("takes", "features"), features)
+    return {"Is given": what, "A prediction": seen.get("each", "One probability for each window.")}

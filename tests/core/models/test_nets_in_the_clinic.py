@@ -5,31 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core import aggregate, compute, simulate
+from core import aggregate, simulate
 from core import pipeline as chain
 from core.evaluation import experiment
 from core.evaluation.dataset import prepare
 from core.models import MODELS, bundle, seen
-from core.services import approval, audits, explanations, models, sessions, studies
-from core.settings import settings
+from core.services import approval, explanations, models, sessions
 from core.storage.store import Store
 from core.studies import folder
 from core.types import InputFile, Recording
-from tests.core.models.small import OPTIONS
-from tests.core.services.test_experiments import NOW, inline
-
-# what is published of each: its inputs, and options beside those that keep it small
-NETS = {
-    "eegnet": ("eeg", {"epochs": 2}),
-    "cnn_lstm": ("eeg+ecg", {"epochs": 1}),
-    "tangent": ("eeg+ecg", {}),
-    "mlstm_fcn": ("ecg", {"epochs": 1}),
-    "bilstm_attention": ("ecg", {"epochs": 2}),
-}
-AUDIT = {
-    "premium": {"value": 0.25, "low": 0.125, "high": 0.375}, "scores": {"nested_loso": 0.5},
-    "checks": [{"name": "window overlap", "outcome": "pass", "evidence": "no window is shared"}],
-}  # fmt: skip
+from tests.core.models.nets import NETS, head, here, own, publish, small
+from tests.core.services.test_experiments import NOW
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +24,7 @@ def store(tmp_path_factory):
     place = tmp_path_factory.mktemp("nets")
     opened = Store(f"sqlite:///{place / 'a.sqlite3'}", data_dir=place)
     with pytest.MonkeyPatch.context() as patch:
-        here(opened, patch)
-        patch.setattr(audits, "stored_audit", lambda *a, **k: AUDIT)
-        studies.simulate(opened, "small", subjects=3, trials=2, trial_s=12.0, effect=3.0, seed=2, now=NOW)
-        for name, (inputs, options) in NETS.items():
-            small(patch, name, options)
-            models.train(opened, "small", ["arousal"], name, inputs, publish=own(name), now=NOW)
+        publish(opened, patch)
     yield opened
     opened.close()
 
@@ -53,21 +34,6 @@ def published_here(store, monkeypatch):
     here(store, monkeypatch)
 
 
-def here(store, patch):
-    patch.setattr(settings(), "data_dir", store.data_dir)
-    patch.setattr(compute, "executor", inline())
-
-
-def small(patch, name, options):
-    known = MODELS[name]
-    said = {**OPTIONS[name], **options}
-    patch.setitem(MODELS, name, replace(known, make=lambda seed, **more: known.make(seed, **{**said, **more})))
-
-
-def own(name: str) -> str:
-    return name.replace("_", "-")
-
-
 def found(store, name):
     """A net's bundle and the dataset that it was trained on."""
     used = bundle.by_name(own(name))
@@ -75,10 +41,6 @@ def found(store, name):
     study = folder.load(store.data_dir / "studies", "small")
     signals = MODELS[name].takes == "signals"
     return used, study, prepare(study, chain.site_pipeline(used.pipeline), types, signals=signals)
-
-
-def head(duration_s=20.0, **more):
-    return simulate.recording(seed=77, person=0, trial=0, duration_s=duration_s, **more)
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -96,10 +58,8 @@ def test_the_clinic_says_of_a_trial_what_the_evaluation_says(store, name):
 
 @pytest.mark.parametrize("name", ["eegnet", "bilstm_attention"])
 def test_training_again_gives_the_same_numbers(store, monkeypatch, name):
-    inputs, options = NETS[name]
-    small(monkeypatch, name, options)
-    monkeypatch.setattr(audits, "stored_audit", lambda *a, **k: AUDIT)
-    again = models.train(store, "small", ["arousal"], name, inputs, publish=f"{own(name)}-again", now=NOW)
+    small(monkeypatch, name)
+    again = models.train(store, "small", ["arousal"], name, NETS[name][0], publish=f"{own(name)}-again", now=NOW)
     first = models.card(store, own(name))
     assert {**again, "name": 0, "files": 0} == {**first, "name": 0, "files": 0}
     assert again["files"]["model.safetensors"] == first["files"]["model.safetensors"]
