@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -10,7 +11,7 @@ import streamlit as st
 
 from app.ui import components, formats, job_panel, nav, research, state, wording
 from app.ui.charts import research as charts
-from core.services import results, studies
+from core.services import reports, results, studies
 from core.services.experiments import Line
 from core.services.jobs import Job
 
@@ -241,6 +242,20 @@ def costs(told: Mapping[str, Any], target: str) -> None:
     )
 
 
+def tables(store, study: str, model: str, fusion: str, seed: int, told: Mapping[str, Mapping[str, Any]]) -> None:
+    """The whole grid as a table, all targets together."""
+    st.markdown("##### The whole grid as a table")
+    filters = {"study": study, "model": model, "fusion": fusion, "seed": seed}
+    with st.container(horizontal=True, key="tools-grid"):
+        for fmt, label in (("csv", "CSV"), ("parquet", "Parquet")):
+            components.files_button(
+                f"Export table ({label})",
+                partial(reports.ablation, store, told, study, fmt, filters=filters),
+                kind="ablation-grid", subject=study, key=f"grid-{fmt}",
+                what=f"a row for each target and set of signals as {label}",
+            )  # fmt: skip
+
+
 def queued(store, job: Job) -> None:
     """A job of this page that ended well."""
     names = (job.result or {}).get("experiments") or [(job.result or {}).get("experiment", "")]
@@ -283,3 +298,4 @@ with components.page("ablation"):
     target = state.choice("Target", state.TARGET, {t: formats.name(t) for t in compared}, compared[0])
     done = sum(line.state == "done" for (t, _), line in cells.items() if t == target)
     one_target(store, target, by_target[target], len(sets) - done)
+    tables(store, study, model, fusion, seed, {t: told for t, told in by_target.items() if told is not None})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
 from app.ui import charts, components, formats, research, state, wording
-from core.services import groups
+from core.services import groups, reports
 from core.services.experiments import Line
 from core.services.groups import Report
 
@@ -20,7 +21,6 @@ RULES = {"median": "Median", "tertile": "Tertiles", "cut": "Cut"}
 KINDS = {
     groups.ACCURACY: "accuracy", groups.STABILITY: "signal stability", groups.LEVEL: "feature", groups.GAP: "gap",
 }  # fmt: skip
-TOO_SMALL = "too small to say"
 
 
 def picked(label: str, name: str, options: Sequence[str], default: str, **more) -> str:
@@ -39,15 +39,6 @@ def experiment_title(line: Line) -> str:
     return f"{line.id}: {line.target}, {line.model} on {on}, {split}"
 
 
-def verdict(difference: Difference, enough: bool) -> str:
-    """What a row says in words; no verdict on few people."""
-    if difference.q is None:
-        return components.NOT_COMPUTED
-    if not enough:
-        return TOO_SMALL
-    return "difference found" if difference.q < 0.05 else "no difference found"
-
-
 def differences_table(differences: Sequence[Difference], kinds: dict[str, str], enough: bool) -> pd.DataFrame:
     """A row per outcome; missing numbers stay empty and are said as not computed."""
     return pd.DataFrame(
@@ -55,7 +46,7 @@ def differences_table(differences: Sequence[Difference], kinds: dict[str, str], 
             {
                 "Outcome": d.outcome,
                 "Kind": kinds[d.outcome],
-                "Reading": verdict(d, enough),
+                "Reading": reports.reading(d, enough),
                 "Mean of High": d.mean_high,
                 "Mean of Low": d.mean_low,
                 "Difference": d.value,
@@ -137,7 +128,7 @@ def results(report: Report) -> None:
         f"{found.low:.3g} to {found.high:.3g}" if found.low is not None and found.high is not None else "no interval"
     )
     value = components.NOT_COMPUTED if found.value is None else f"{found.value:.3g} ({between})"
-    said = f"High less Low {value}; {verdict(found, parted.enough)}"
+    said = f"High less Low {value}; {reports.reading(found, parted.enough)}"
     components.chart(
         charts.group_dots(outcome.values, parted.high, parted.low, chosen),
         key="dots",
@@ -186,15 +177,22 @@ def others(report: Report) -> None:
     )  # fmt: skip
 
 
-def method(report: Report) -> None:
-    """The text for a paper."""
+def method(store, report: Report) -> None:
+    """The text for a paper, and both groups in every outcome as a table."""
     st.markdown("##### Method")
     with st.container(border=True):
         st.markdown(formats.in_label(report.method, 4000))
-    components.export_button(
-        pd.DataFrame([{"Method": report.method}]), kind="ei-method", subject=report.study, key="method",
-        label="Export method text",
-    )  # fmt: skip
+    with st.container(horizontal=True, key="tools-groups"):
+        components.files_button(
+            "Export method text", partial(reports.group_method, store, report), kind="ei-method",
+            subject=report.study, key="method", what="the text as TXT",
+        )  # fmt: skip
+        for fmt, label in (("csv", "CSV"), ("parquet", "Parquet")):
+            components.files_button(
+                f"Export table ({label})", partial(reports.groups, store, report, fmt),
+                kind="ei-groups", subject=report.study, key=f"groups-{fmt}",
+                what=f"every outcome and what else differs, a row each, as {label}",
+            )  # fmt: skip
 
 
 with components.page("ei-groups"):
@@ -236,4 +234,4 @@ with components.page("ei-groups"):
             "people out: run it under Experiments, or with `affectline evaluate`."
         )
     others(report)
-    method(report)
+    method(store, report)

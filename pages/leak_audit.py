@@ -283,19 +283,12 @@ def table(checks: Sequence[Mapping[str, Any]], kind: str) -> None:
 
 def export(store, line: Line) -> None:
     """The audit as JSON and as PDF, by the export service."""
-    name = f"leak-audit_{components.safe_name(line.study)}.zip"
     with st.container(horizontal=True, key="export-tools"):
         for form, what in (("JSON", "the audit as JSON"), ("PDF", "a report as PDF and the same numbers as JSON")):
-            st.download_button(
-                f"Export {form}", data=partial(packed, store, line, form == "PDF"), file_name=name,
-                mime="application/zip", key=f"export-audit-{form.lower()}", on_click="ignore",
-                help=f"A zip of {what}, with dictionary and manifest.",
+            components.files_button(
+                f"Export {form}", partial(reports.leak_audit, store, line, pdf=form == "PDF"),
+                kind="leak-audit", subject=line.study, key=f"audit-{form.lower()}", what=what,
             )  # fmt: skip
-
-
-def packed(store, line: Line, pdf: bool) -> bytes:
-    """The zip of an export."""
-    return reports.leak_audit(store, line, now=state.now(), pdf=pdf).zip()
 
 
 def ended(store, job: Job) -> None:

@@ -49,6 +49,7 @@ class What(StrEnum):
     INSIGHTS = "insights"
     RESULTS = "results"
     SESSION = "session"
+    RUN = "run"
 
 
 class Format(StrEnum):
@@ -143,12 +144,13 @@ def export(
     fmt: Annotated[Format, typer.Option("--format")],
     patient: Annotated[str | None, typer.Option(help="One patient; everyone when left out.")] = None,
     session: Annotated[str | None, typer.Option(help="The session of --what session, such as P-0042/S-07.")] = None,
+    experiment: Annotated[str | None, typer.Option(help="The experiment of --what run, such as E-0007.")] = None,
     annotations: Annotated[
         bool, typer.Option("--annotations", help="Write the recording's own annotations too; they may hold names.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write one kind of data with its dictionary and manifest; a session's recording as EDF+."""
+    """Write one kind of data with its dictionary and manifest: a session as EDF+, a run as a folder."""
     with answering(as_json):
         if out.exists() and not out.is_dir():
             raise Usage("E-OUT", "this is a file, not a folder.", out.name, "Name a folder for the export.")
@@ -157,10 +159,17 @@ def export(
                 "E-EXPORT-FORMAT", "a session is exported as edf, and nothing else is.", "--format",
                 "Write --what session --session P-0042/S-07 --format edf, or another kind as csv or parquet.",
             )  # fmt: skip
-        from core.services import export_files, exports
+        if (what is What.RUN) != (experiment is not None):
+            raise Usage(
+                "E-EXPORT-RUN", "the folder of a run is of one experiment.", "--experiment",
+                "Write --what run --experiment E-0007 --format csv.",
+            )  # fmt: skip
+        from core.services import export_files, exports, run_folder
 
         if session is not None:
             made = export_files.session_edf(store(), session, now=now(), annotations=annotations)
+        elif experiment is not None:
+            made = run_folder.run_folder(store(), experiment, fmt=fmt.value, now=now())
         else:
             made = exports.export(store(), what.value, fmt.value, now=now(), patient=patient)
         paths = exports.write(made, out)

@@ -188,6 +188,21 @@ def export_button(
     )
 
 
+def files_button(
+    label: str, make: Callable[..., exports.Export], *, kind: str, subject: str, key: str, what: str
+) -> None:
+    """Export what a service makes on click, given ``now``; ``what`` says what the zip is of."""
+    st.download_button(
+        label,
+        data=lambda: make(now=state.now()).zip(),
+        file_name=f"{safe_name(kind)}_{safe_name(subject)}.zip",
+        mime="application/zip",
+        key=f"export-{key}",
+        on_click="ignore",
+        help=f"A zip of {what}, with data dictionary and manifest.",
+    )
+
+
 def figure_button(
     figure: go.Figure, title: str, caption: str, *, kind: str, subject: str, key: str, filters: Mapping | None = None
 ) -> None:

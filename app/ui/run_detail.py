@@ -12,7 +12,7 @@ import streamlit as st
 from app.ui import components, formats, job_panel, nav, research, state, why, wording
 from app.ui.charts import research as charts
 from core.errors import AffectlineError, NotFound
-from core.services import experiments, exports, results, studies
+from core.services import experiments, exports, results, run_folder, studies
 from core.services.experiments import Experiment
 from core.services.export_columns import RESULTS
 
@@ -65,7 +65,9 @@ def show(store, name: str) -> None:
                     part(store, found, of)
                 except AffectlineError as error:
                     components.show_error(error)
-    results_button(store, [line.id], line.id)
+    with st.container(horizontal=True, key="tools-run"):
+        results_button(store, [line.id], line.id)
+        folder_button(store, line.id)
 
 
 def unfinished(store, found: Experiment) -> None:
@@ -94,6 +96,7 @@ def unfinished(store, found: Experiment) -> None:
         job_panel.submit(store, "evaluate", params, research.run_label(params))
     if found.folds:
         folds(store, found, "trial")
+        folder_button(store, line.id)
 
 
 def tiles(found: Experiment, at: Mapping[str, Any]) -> None:
@@ -405,6 +408,14 @@ def configuration(store, found: Experiment, of: str) -> None:
     st.text(f"Code version {line.code_version}, study SHA-256 {line.data_hash}...")
     key = {n: getattr(line, n) for n in ("study", "target", "inputs", "model", "fusion", "split", "seed")}
     components.json_block({"key": key, "config": dict(found.config)}, expanded=2)
+
+
+def folder_button(store, name: str) -> None:
+    """All that is stored of a run."""
+    components.files_button(
+        "Export run folder", partial(run_folder.run_folder, store, name), kind="run", subject=name, key=f"run-{name}",
+        what="the configuration, folds, predictions, scores and learning curves of this run",
+    )  # fmt: skip
 
 
 def results_button(store, names: Sequence[str], key: str) -> None:

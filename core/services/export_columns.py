@@ -88,6 +88,46 @@ COLUMNS: dict[str, dict[str, tuple[str, str, str]]] = {
     "results": RESULTS,
 }
 
+# --- what research pages hand out as tables of their own
+ABLATION: dict[str, tuple[str, str, str]] = {
+    "target": ("str", "", "what was predicted"),
+    "inputs": ("str", "", "channel types joined by +"),
+    "experiment": ("str", "", "stored experiment of this set"),
+    "balanced_accuracy": ("float64", "0-1", "mean over subjects, of the trials that every set could use"),
+    "low": ("float64", "0-1", "lower end of its 95 % interval over subjects"),
+    "high": ("float64", "0-1", "upper end of its 95 % interval over subjects"),
+    "rank": ("int64", "", "1 is the highest; equal means share a rank"),
+    "against": ("str", "", "best single input, which the difference is to"),
+    "difference": ("float64", "", "balanced accuracy less that of the best single input, paired by subject"),
+    "difference_low": ("float64", "", "lower end of its 95 % interval over subjects"),
+    "difference_high": ("float64", "", "upper end of its 95 % interval over subjects"),
+    "n_subjects": ("int64", "", "subjects that both sets have"),
+    "p": ("float64", "", "two-sided, by subject"),
+    "p_holm": ("float64", "", "p after Holm's correction over the sets of the target"),
+    "test": ("str", "", "what p comes from"),
+    "reason": ("str", "", "why numbers are missing: best_single is what the others are held against"),
+    "trials_lost": ("int64", "trials", "trials of the study that lack a signal or whose signals could not be used"),
+    "share_lost": ("float64", "0-1", "the same as a share of the study's trials"),
+    "seconds": ("float64", "s", "computing of all folds"),
+}
+GROUPS: dict[str, tuple[str, str, str]] = {
+    "outcome": ("str", "", "what is compared, a value per subject"),
+    "kind": ("str", "", "accuracy, stability, distribution (of a feature), gap, or confounder"),
+    "reading": ("str", "", "difference found, no difference found, too small to say, not computed, or not corrected"),
+    "n_high": ("int64", "subjects", "subjects High with a value"),
+    "n_low": ("int64", "subjects", "subjects Low with a value"),
+    "mean_high": ("float64", "", "mean of the subjects High, in the unit of the outcome"),
+    "mean_low": ("float64", "", "mean of the subjects Low"),
+    "difference": ("float64", "", "mean of High less mean of Low"),
+    "low": ("float64", "", "lower end of its 95 % interval (Welch)"),
+    "high": ("float64", "", "upper end of its 95 % interval (Welch)"),
+    "hedges_g": ("float64", "SD", "difference in standard deviations, corrected for few subjects"),
+    "cliffs_delta": ("float64", "-1 to 1", "share of pairs with High above Low less share below"),
+    "p": ("float64", "", "permutation of the groups over subjects, two-sided"),
+    "q": ("float64", "", "p after control of false discoveries over all outcomes; confounders are not corrected"),
+    "reason": ("str", "", "why numbers are missing"),
+}
+
 # --- a model's card: what the entries mean that do not say it by their names
 CARD: dict[str, str] = {
     "targets": "what one number means: orientation, scale, cut, calibrator and threshold",
@@ -95,6 +135,7 @@ CARD: dict[str, str] = {
     "calibration": "calibration error, Brier score, spread between calibrators, bins",
     "leak_audit": "premium of random windows, scores by split, every check with evidence",
     "controls": "what else could have made the score, where it was asked",
+    "seen": "what the model is given of a recording, and what one of its predictions is of",
     "drift": "the training features, that an incoming recording is held against",
     "limits": "what the controls say of where the model ends",
     "state": "approved, draft or retired", "decisions": "who approved or retired it, when and why, newest first",

@@ -31,6 +31,8 @@ from core.storage.records import InsightRecord, label
 from core.storage.store import Store, Transaction
 from core.types import Reason
 
+# by name: type, unit and meaning
+Columns = Mapping[str, tuple[str, str, str]]
 KINDS = ("measures", "windows", "insights", "results")
 FORMATS = ("csv", "parquet")
 NOTICE = (
@@ -69,7 +71,8 @@ class Export:
     @property
     def zip_name(self) -> str:
         """``<kind>_<subject or cohort>_<from>_<to>_<hash8>.zip``."""
-        return f"{next(iter(self.files)).rpartition('.')[0]}.zip"
+        first = next(iter(self.files))
+        return f"{first.partition('/')[0] if '/' in first else first.rpartition('.')[0]}.zip"
 
 
 # --- the tables
@@ -87,7 +90,7 @@ def frame(
     if what not in COLUMNS:
         raise Refused("E-EXPORT-KIND", f"there is no export {what!r}.", "what", f"Use one of {', '.join(KINDS)}.")
     if what == "results":
-        return _typed([[row[name] for name in RESULTS] for row in experiments.results_table(store)], RESULTS)
+        return typed(experiments.results_table(store), RESULTS)
     with store.read() as tx:
         return _frame(tx, what, patient, since, until)
 
@@ -104,7 +107,7 @@ def _frame(
     return _insights(tx, insight_rows.table(tx, patient_id, since, until))
 
 
-def _typed(table: Sequence[Sequence[Any]], columns: Mapping[str, tuple[str, str, str]]) -> pd.DataFrame:
+def _typed(table: Sequence[Sequence[Any]], columns: Columns) -> pd.DataFrame:
     """A frame with the declared types, whether it has rows or not."""
     by_column: Iterable[Sequence[Any]] = zip(*table, strict=True) if table else ([] for _ in columns)
     made = {}
@@ -189,11 +192,46 @@ def export(
         "since": since.isoformat() if since else "the first",
         "until": until.isoformat() if until else "the last",
     }
-    dictionary = [
+    return _make(store, what, fmt, table, patient or "cohort", filters, described(COLUMNS[what]), now)
+
+
+def described(columns: Columns) -> list[dict]:
+    """The dictionary of a table with declared columns."""
+    return [
         {"column": name, "type": _type_name(dtype), "unit": unit or "none", "meaning": meaning}
-        for name, (dtype, unit, meaning) in COLUMNS[what].items()
+        for name, (dtype, unit, meaning) in columns.items()
     ]
-    return _make(store, what, fmt, table, patient or "cohort", filters, dictionary, now)
+
+
+def export_rows(
+    store: Store,
+    kind: str,
+    rows: Sequence[Mapping[str, Any]],
+    columns: Columns,
+    subject: str,
+    fmt: str,
+    *,
+    now: datetime,
+    filters: dict | None = None,
+) -> Export:
+    """Export rows with declared columns as csv or parquet, with dictionary and manifest; audited."""
+    return _make(store, kind, fmt, typed(rows, columns), subject, dict(filters or {}), described(columns), now)
+
+
+def typed(rows: Sequence[Mapping[str, Any]], columns: Columns) -> pd.DataFrame:
+    """Rows as a table with the declared columns."""
+    return _typed([[row[name] for name in columns] for row in rows], columns)
+
+
+def export_text(
+    store: Store, kind: str, text: str, subject: str, *, now: datetime, filters: dict | None = None
+) -> Export:
+    """Export a text of ours, UTF-8, with dictionary and manifest; audited."""
+    meaning = {"column": "text", "type": "text", "unit": "none", "meaning": "the whole file, UTF-8"}
+    return finish(
+        store, kind, "txt", subject, f"{text}\n".encode(), NO_DAYS, [meaning], n=1, filters=filters or {}, now=now,
+        more={},
+    )  # fmt: skip
 
 
 def export_view(
@@ -256,7 +294,7 @@ def export_json(
     Where it holds no number stands ``{"not_computed": "too_few"}``.
     """
     return finish(
-        store, kind, "json", subject, as_json(_said(value)), NO_DAYS, _entries(value, meanings or {}), n=n,
+        store, kind, "json", subject, as_json(said(value)), NO_DAYS, _entries(value, meanings or {}), n=n,
         filters=filters or {}, now=now, more={"columns": list(value)},
     )  # fmt: skip
 
@@ -274,11 +312,11 @@ def export_report(
     meanings: Mapping[str, str] | None = None,
 ) -> Export:
     """Export a stored result as a PDF, with the JSON of ``export_json`` that it was made from beside it; audited."""
-    said = _said(value)
-    whole = as_json(said)
+    told = said(value)
+    whole = as_json(told)
     about = About(now.astimezone(UTC).isoformat(), f"Affectline {VERSION}", hashlib.sha256(whole).hexdigest(), NOTICE)
     return finish(
-        store, kind, "pdf", subject, pdf(said, about), NO_DAYS, _entries(value, meanings or {}), n=n,
+        store, kind, "pdf", subject, pdf(told, about), NO_DAYS, _entries(value, meanings or {}), n=n,
         filters=filters or {}, now=now, more={"columns": list(value)}, beside={"json": whole},
     )  # fmt: skip
 
@@ -293,12 +331,12 @@ def _entries(value: Mapping[str, Any], meanings: Mapping[str, str]) -> list[dict
     ]  # fmt: skip
 
 
-def _said(value: Any) -> Any:
+def said(value: Any) -> Any:
     """A nested value with words in place of numbers that are not there."""
     if isinstance(value, Mapping):
-        return {name: _said(own) for name, own in value.items()}
+        return {name: said(own) for name, own in value.items()}
     if isinstance(value, list | tuple):
-        return [_said(own) for own in value]
+        return [said(own) for own in value]
     return {"not_computed": str(Reason.TOO_FEW)} if value is None or value != value else value
 
 
@@ -306,7 +344,7 @@ def _type_name(dtype: str) -> str:
     if dtype == "time" or dtype.startswith("datetime"):
         return "time"
     return {"float": "number", "int64": "whole number", "bool": "true or false"}.get(
-        "float" if dtype.startswith("float") else dtype, "text"
+        "float" if dtype.startswith("float") else dtype.lower(), "text"
     )
 
 
@@ -320,9 +358,7 @@ def _make(
     dictionary: list[dict],
     now: datetime,
 ) -> Export:
-    if fmt not in FORMATS:
-        raise Refused("E-EXPORT-FORMAT", f"there is no format {fmt!r}.", "format", f"Use {' or '.join(FORMATS)}.")
-    data = csv_bytes(table) if fmt == "csv" else _parquet(table)
+    data = table_bytes(table, fmt)
     days = NO_DAYS
     if "started_at" in table and len(table) and str(table["started_at"].dtype).startswith("datetime"):
         first, last = (at.strftime("%Y-%m-%d") for at in (table["started_at"].min(), table["started_at"].max()))
@@ -448,7 +484,12 @@ def as_json(value: Any) -> bytes:
     return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n").encode()
 
 
-def _parquet(table: pd.DataFrame) -> bytes:
+def table_bytes(table: pd.DataFrame, fmt: str) -> bytes:
+    """A table as csv or parquet."""
+    if fmt not in FORMATS:
+        raise Refused("E-EXPORT-FORMAT", f"there is no format {fmt!r}.", "format", f"Use {' or '.join(FORMATS)}.")
+    if fmt == "csv":
+        return csv_bytes(table)
     buffer = io.BytesIO()
     table.to_parquet(buffer, engine="pyarrow", index=False)
     return buffer.getvalue()
@@ -487,7 +528,7 @@ def _cells(column: pd.Series) -> list[str]:
     if pd.api.types.is_float_dtype(column.dtype):
         return ["" if v != v else repr(v) for v in column.astype("float64").tolist()]
     if pd.api.types.is_integer_dtype(column.dtype):
-        return [str(v) for v in column.tolist()]
+        return ["" if v is pd.NA else str(v) for v in column.tolist()]
     return [_cell(v) for v in column.tolist()]
 
 

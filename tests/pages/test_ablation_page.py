@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
+
+import pandas as pd
 import pytest
 
 from core import compute
-from core.services import jobs, results
+from core.services import exports, jobs, reports, results
 from core.settings import settings
 from tests.core.services.test_experiments import inline
 from tests.pages.conftest import NOW, open_page
@@ -96,3 +100,22 @@ def test_run_all_fills_the_row_of_a_target(research, monkeypatch):
 def test_what_the_url_names_and_is_not_there_is_replaced_by_what_is(params, research):
     at = open_page("ablation", **params)
     assert "best single signal" in said(at) and not at.error
+
+
+def test_the_grid_leaves_as_csv_and_parquet_with_the_numbers_shown(research):
+    at = open_page("ablation")
+    labels = [b.proto.label for b in at.get("download_button")]
+    assert {"Export table (CSV)", "Export table (Parquet)"} <= set(labels) and labels.count("Export figure") == 2
+    told = results.ablation(research, results.grid(research, "small", "logistic", SETS), "valence")
+    made = {fmt: reports.ablation(research, {"valence": told}, "small", fmt, filters={"seed": 0}, now=NOW)
+            for fmt in ("csv", "parquet")}  # fmt: skip
+    frame = pd.read_parquet(io.BytesIO(next(iter(made["parquet"].files.values())))).set_index("inputs")
+    (d,), scores = told["differences"], {s["inputs"]: s for s in told["sets"]}
+    row = frame.loc[d["inputs"]]
+    assert (row["difference"], row["difference_low"], row["p_holm"]) == (d["value"], d["low"], d["p_adjusted"])
+    assert frame["balanced_accuracy"].to_dict() == {i: s["value"] for i, s in scores.items()}
+    assert frame.loc[told["best_single"], "reason"] == "best_single" and row["reason"] == "" and row["against"] == "eeg"
+    assert f"{d['value']!r}" in next(iter(made["csv"].files.values())).decode()
+    dictionary = json.loads(made["csv"].files["data_dictionary.json"])
+    assert {x["column"] for x in dictionary} == {"inputs", *frame.columns}
+    assert exports.recent(research)[0]["kind"] == "ablation-grid"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
+
+import pandas as pd
 import pytest
 
 from core import compute
-from core.services import experiments, groups, studies
+from core.services import admin, experiments, exports, groups, reports, studies
 from core.settings import settings
 from core.storage.store import Store
 from core.types import InputFile
@@ -68,11 +72,30 @@ def test_the_whole_report_finds_what_is_planted_and_says_how(site, monkeypatch):
     planted = next(d for d in found.differences if d.outcome == "ecg_a: mean")
     assert planted.q < 0.01 and planted.low < 2.0 < planted.high
     assert {"ecg_a: mean", "difference found", "no difference found"} <= set(texts(at))
+    leaves_as_tables_and_text(site, at, found, planted)
     at = open_page("ei_groups", run="E-0001", outcome="ecg_a: mean", rule="tertile")
     assert "High less Low" in said(at) and "Left out between" in said(at)
     assert len(at.get("plotly_chart")) == 2
     at = open_page("ei_groups", run="E-0001", rule="cut", cut="95")
     assert "15 subjects" in said(at) and at.number_input(key="cut").value == 95
+
+
+def leaves_as_tables_and_text(store, at, report, planted) -> None:
+    labels = {b.proto.label for b in at.get("download_button")}
+    assert {"Export method text", "Export table (CSV)", "Export table (Parquet)", "Export figure"} <= labels
+    made = {fmt: reports.groups(store, report, fmt, now=NOW) for fmt in ("csv", "parquet")}
+    frame = pd.read_parquet(io.BytesIO(next(iter(made["parquet"].files.values())))).set_index("outcome")
+    assert len(frame) == len(report.differences) + len(report.confounders)
+    row = frame.loc[planted.outcome]
+    assert (row["difference"], row["q"], row["reading"]) == (planted.value, planted.q, "difference found")
+    assert (frame.loc[frame.select_dtypes("number").isna().any(axis=1), "reason"] != "").all()
+    written = made["csv"].files
+    assert planted.outcome in next(iter(written.values())).decode()
+    dictionary = json.loads(written["data_dictionary.json"])
+    assert [d["column"] for d in dictionary] == ["outcome", *frame.columns] and all(d["meaning"] for d in dictionary)
+    text = reports.group_method(store, report, now=NOW)
+    assert next(iter(text.files.values())).decode() == f"{report.method}\n"
+    assert exports.recent(store)[0]["filters"]["experiment"] == "E-0001" and admin.verify_audit(store)[0]
 
 
 def test_a_model_that_knows_nothing_is_named_where_it_is_as_good(site, monkeypatch):
