@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import Refused
-from core.evaluation import experiment, metrics, statistics
+from core.evaluation import metrics, scoring, statistics
 from core.evaluation.dataset import Dataset, ordered
 from core.evaluation.experiment import FoldResult, Spec
 
@@ -65,7 +65,7 @@ def compared(runs: Mapping[str, Run], score: str = "balanced_accuracy") -> dict[
 
 def by_name(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> tuple[metrics.Level, list[tuple]]:
     """What was predicted of each trial, and (subject, trial) of each row of it."""
-    at = experiment.level(dataset, spec, results, "trial")
+    at = scoring.level(dataset, spec, results, "trial")
     first = dict(zip(dataset.unit[::-1], range(len(dataset) - 1, -1, -1), strict=True))
     return at, [(dataset.subject[first[u]], dataset.trial[first[u]]) for u in at.unit]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from core.evaluation import experiment, metrics
+from core.evaluation import experiment, metrics, scoring
 from core.evaluation.dataset import Dataset, Progress
 from core.evaluation.experiment import Spec
 from core.evaluation.leak_audit import permuted
@@ -70,7 +70,7 @@ def control(
         each = []
         for draw in range(draws):
             data = injected(dataset, own, size, spec.seed + draw)
-            at = experiment.level(data, own, experiment.run(data, own), "trial")
+            at = scoring.level(data, own, experiment.run(data, own), "trial")
             each.append(metrics.over_subjects(at.per_subject(metrics.balanced_accuracy, "predicted")))
         chance = 1 / at.n_classes
         found = sum(e.low is not None and e.low > chance for e in each)

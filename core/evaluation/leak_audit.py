@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from core.evaluation import black_box, experiment, identity, metrics, passband, splits
+from core.evaluation import black_box, experiment, identity, metrics, passband, scoring, splits
 from core.evaluation.black_box import OWN, Moved, Procedure, place
 from core.evaluation.dataset import Dataset
 from core.evaluation.experiment import FoldResult, Spec
@@ -98,7 +98,7 @@ def premium(dataset: Dataset, spec: Spec, clean: Sequence[FoldResult]) -> tuple[
 
 
 def _per_subject(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> list[float | None]:
-    at = experiment.level(dataset, spec, results, "window")
+    at = scoring.level(dataset, spec, results, "window")
     return at.per_subject(*(metrics.SCORES["balanced_accuracy"] if at.n_classes else metrics.VALUE_SCORES["ccc"]))
 
 
@@ -336,7 +336,7 @@ def _label_permutation(case: _Case) -> Iterable[Check]:
         chosen = np.unique(np.linspace(0, len(planned) - 1, DRAWN_FOLDS).round().astype(int))
         results = [case.procedure.run(dealt, spec, int(i)) for i in chosen]
         scores += [v for v in _per_subject(dealt, spec, results) if v is not None]
-    n_classes = experiment.level(dealt, spec, results, "window").n_classes
+    n_classes = scoring.level(dealt, spec, results, "window").n_classes
     chance = 1 / n_classes if n_classes else 0.0
     mean, error = float(np.mean(scores)), float(np.std(scores, ddof=1) / np.sqrt(len(scores)))
     text = f"{case.draws} draws of labels within subjects, {len(chosen)} folds each, {spec.model}, {spec.split}: "

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.evaluation import experiment, metrics
+from core.evaluation import experiment, metrics, scoring
 from core.evaluation.dataset import Change, Dataset
 from core.evaluation.experiment import Spec
 from core.types import Pipeline, Recording, Signal, Trial
@@ -127,7 +127,7 @@ def scores(datasets: Mapping[str, Dataset], spec: Spec) -> dict[str, Any]:
     each: dict[str, dict[str, float]] = {}
     for name, data in datasets.items():
         own = replace(spec, split="subject_kfold")
-        at = experiment.level(data, own, experiment.run(data, own), "trial")
+        at = scoring.level(data, own, experiment.run(data, own), "trial")
         found = at.per_subject(metrics.balanced_accuracy, "predicted")
         each[name] = {s: v for s, v in zip(at.subjects, found, strict=True) if v is not None}
     shared = sorted(set.intersection(*(set(v) for v in each.values())))

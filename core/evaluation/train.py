@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from core.compute import part
 from core.errors import NotFound, Refused
-from core.evaluation import calibration, drift, experiment, leak_audit, metrics, sessions, tasks
+from core.evaluation import calibration, drift, experiment, leak_audit, metrics, scoring, sessions, tasks
 from core.evaluation.dataset import Dataset, Progress, prepare
 from core.evaluation.experiment import FoldResult, Spec
 from core.models import MODELS
@@ -165,9 +165,9 @@ def _leaks(
 
 def judged(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> tuple[Evaluation, Calibration]:
     """What the card says of one target: scores per trial beside chance, majority and dummy, and the calibration."""
-    at = experiment.level(dataset, spec, results, "trial")
+    at = scoring.level(dataset, spec, results, "trial")
     each: dict[str, list[Any]] = {name: at.per_subject(*how) for name, how in metrics.SCORES.items()}
-    known = experiment.baselines(dataset, spec)
+    known = scoring.baselines(dataset, spec)
     whole = {name: metrics.over_subjects(values) for name, values in each.items()}
     flipped = {r.name: r.flipped for r in results}
     bins = metrics.reliability(at.y, at.p)

@@ -71,15 +71,15 @@ def predictions(store: Store, name: str, of: str = "trial") -> dict[str, Any]:
     """
     import numpy as np
 
-    from core.evaluation import experiment, metrics, tasks
+    from core.evaluation import metrics, scoring, tasks
 
     spec, data, results = experiments.opened(store, name)
-    at = experiment.level(data, spec, results, of)
+    at = scoring.level(data, spec, results, of)
     if not at.n_classes:
         each = zip(at.subject.tolist(), at.y.tolist(), at.p.tolist(), strict=True)
         return {"n": len(at), "values": [{"subject": s, "label": y, "predicted": p} for s, y, p in each]}
     names = list(tasks.task(data, spec.task, spec.target).names)
-    trials = experiment.level(data, spec, results, "trial")
+    trials = scoring.level(data, spec, results, "trial")
     own = {str(s): at.take(np.flatnonzero(at.subject == s).tolist()) for s in at.subjects}
     counts = dict(zip(trials.subjects, metrics.class_counts(trials), strict=True))
     columns = [(1, at.p)] if at.n_classes == 2 else [(c, at.p[:, c]) for c in range(at.n_classes)]

@@ -279,7 +279,7 @@ def test_a_stopped_run_goes_on_with_all_its_options(research):
     at.button(key="go_on").click().run()
     params = dict(jobs.get(research, job_of(at)).params)
     key = [params[name] for name in ("study", "target", "model", "inputs", "fusion", "split", "seed")]
-    assert experiments._spec(*key, params["options"]).config == dict(line.options)
+    assert experiments.spec_of(*key, params["options"]).config == dict(line.options)
     assert given.items() <= params["options"].items() and set(experiments.OPTIONS) == set(Spec.__dataclass_fields__) - {
         *storage.KEY
     }

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.evaluation import experiment, simulate
+from core.evaluation import experiment, scoring, simulate
 from core.evaluation.experiment import Spec
 
 SPEC = Spec("features", "valence", "eeg+ecg", "logistic")
@@ -13,7 +13,7 @@ FOREST = replace(SPEC, model="forest", options={"trees": 40})
 
 
 def score(data, spec, of="trial"):
-    return experiment.summarise(data, spec, experiment.run(data, spec))[of]["balanced_accuracy"]
+    return scoring.summarise(data, spec, experiment.run(data, spec))[of]["balanced_accuracy"]
 
 
 def test_without_an_effect_leaving_subjects_out_covers_one_half():
@@ -34,7 +34,7 @@ def test_without_an_effect_the_interval_covers_one_half_about_as_often_as_it_say
 
 def test_without_an_effect_random_windows_score_above_nine_tenths():
     data = simulate.feature_study(23, 18, 20, effect=0.0, seed=4)
-    found = experiment.summarise(data, naive := replace(FOREST, split="random_window"), experiment.run(data, naive))
+    found = scoring.summarise(data, naive := replace(FOREST, split="random_window"), experiment.run(data, naive))
     assert found["trial"]["balanced_accuracy"]["value"] > 0.95
     assert found["window"]["balanced_accuracy"]["value"] > 0.9
 

@@ -9,7 +9,7 @@ import pytest
 
 from core import compute
 from core.errors import NotFound, Refused
-from core.evaluation import ablation, drift, experiment, metrics, resampling, simulate, splits, tasks
+from core.evaluation import ablation, drift, experiment, metrics, resampling, scoring, simulate, splits, tasks
 from core.evaluation.experiment import FUSIONS, Spec
 from core.evaluation.smoothing import SMOOTHING
 from core.models import MODELS
@@ -82,7 +82,7 @@ def test_leave_one_subject_out_equals_a_plain_script_to_nine_digits(study):
         scores["macro_f1"].append(f1_score(label, said, average="macro"))
         scores["roc_auc"].append(roc_auc_score(label, p))
         scores["brier"].append(brier_score_loss(label, p))
-    found = experiment.summarise(study, SPEC, experiment.run(study, SPEC))
+    found = scoring.summarise(study, SPEC, experiment.run(study, SPEC))
     assert [f["subject"] for f in found["folds"]] == names
     assert [f["threshold"] for f in found["folds"]] == pytest.approx(thresholds, abs=1e-9)
     for score, values in scores.items():
@@ -181,7 +181,7 @@ def test_folds_are_the_same_in_another_process_and_in_any_order(study, tmp_path)
 
 def test_the_summary_has_the_contracts_keys_and_is_plain(study):
     results = experiment.run(study, SPEC)
-    found = json.loads(json.dumps(experiment.summarise(study, SPEC, results), allow_nan=False))
+    found = json.loads(json.dumps(scoring.summarise(study, SPEC, results), allow_nan=False))
     assert list(found) == [
         "study", "target", "inputs", "model", "fusion", "split", "seed", "n_subjects", "n_trials", "n_windows",
         "trial", "window", "folds",
@@ -198,14 +198,14 @@ def test_the_summary_has_the_contracts_keys_and_is_plain(study):
     assert (found["n_subjects"], found["n_trials"], found["n_windows"]) == (8, 48, 240)
     assert np.sum(found["trial"]["confusion"]) == 48 and np.sum(found["window"]["confusion"]) == 240
     assert found["trial"]["majority_accuracy"] == 0.5
-    some = experiment.summarise(study, SPEC, results[:3])
+    some = scoring.summarise(study, SPEC, results[:3])
     assert (some["n_subjects"], some["n_trials"], len(some["folds"])) == (3, 18, 3)
 
 
 def test_a_subject_of_one_class_is_kept_and_its_undefined_auc_is_counted(study):
     label = np.where(study.subject == "S001", 5.0, study.labels["valence"])
     data = replace(study, labels={"valence": label})
-    found = experiment.summarise(data, SPEC, experiment.run(data, SPEC))
+    found = scoring.summarise(data, SPEC, experiment.run(data, SPEC))
     assert found["n_subjects"] == len(found["folds"]) == 8
     assert found["trial"]["roc_auc"]["n_undefined"] == 1
     assert found["trial"]["balanced_accuracy"]["n_undefined"] == 0
@@ -248,15 +248,15 @@ def test_classes_and_values_are_found_where_they_are_planted():
                    targets=dict.fromkeys(("valence", "arousal"), simulate.SCALE))  # fmt: skip
     model = {"options": {"strength": 1.0}}
     value = replace(SPEC, task="continuous", **model)
-    found = experiment.summarise(data, value, experiment.run(data, value))
+    found = scoring.summarise(data, value, experiment.run(data, value))
     assert found["trial"]["ccc"]["value"] > 0.7 and found["trial"]["rmse"]["value"] < 0.9
     four = replace(SPEC, task="quadrant", target="valence+arousal", **model)
     results = experiment.run(data, four)
     assert results[0].raw.shape == (48, 4) and results[0].p.sum(axis=1) == pytest.approx(1)
-    found = experiment.summarise(data, four, results)
+    found = scoring.summarise(data, four, results)
     assert found["trial"]["balanced_accuracy"]["value"] > 0.6 > 0.35 > found["trial"]["chance"]["high"]
     assert np.shape(found["trial"]["confusion"]) == (4, 4)
-    said = experiment.details(data, four, results)
+    said = scoring.details(data, four, results)
     assert said["classes"] == list(tasks.QUADRANTS) and said["permutation_p"]["balanced_accuracy"] < 0.01
 
 

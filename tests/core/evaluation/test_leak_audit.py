@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core import features
-from core.evaluation import black_box, experiment, identity, leak_audit, passband, simulate
+from core.evaluation import black_box, experiment, identity, leak_audit, passband, scoring, simulate
 from core.evaluation.experiment import Spec
 from core.evaluation.leak_audit import Facts
 from core.settings import BANDS
@@ -29,7 +29,7 @@ def test_the_null_study_scores_at_chance_on_new_people_and_near_one_under_random
     assert found["premium"]["value"] == pytest.approx(
         found["scores"]["random_window"] - found["scores"]["nested_loso"], abs=1e-12
     )
-    at = experiment.summarise(data, spec, experiment.run(data, spec))["window"]["balanced_accuracy"]
+    at = scoring.summarise(data, spec, experiment.run(data, spec))["window"]["balanced_accuracy"]
     assert at["low"] <= 0.5 <= at["high"] and at["value"] == pytest.approx(found["scores"]["loso"])
     assert not [c for c in found["checks"] if c["outcome"] == "fail"]
     assert told == sorted(told) and told[-1] == 1.0
