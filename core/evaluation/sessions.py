@@ -10,6 +10,7 @@ import numpy as np
 
 from core import features
 from core.features import causal
+from core.models import MODELS
 from core.pipeline import CHANGES
 from core.studies import folder
 from core.types import Pipeline, Recording, Signal, Study, Trial
@@ -34,6 +35,16 @@ class Session:
         for i, (start, end) in enumerate(self.spans):
             out[(onset_s >= start - 1e-6) & (onset_s + window_s <= end + 1e-6)] = i
         return out
+
+    def begun(self, trial: int, step_s: float) -> tuple[Recording, float]:
+        """The recording as it were, had it been started at a trial, and when that is: on the grid of the windows."""
+        begin_s = float(np.ceil(self.spans[trial][0] / step_s) * step_s)
+
+        def cut(s: Signal) -> Signal:
+            first = max(0, round((begin_s - s.onset_s) * s.sfreq))
+            return replace(s, data=s.data[first:], onset_s=s.onset_s + first / s.sfreq - begin_s)
+
+        return replace(self.recording, signals=tuple(map(cut, self.recording.signals))), begin_s
 
 
 def sessions(trials: Sequence[Trial]) -> Iterator[Session]:
@@ -74,11 +85,13 @@ def _joined(signal: Signal, pieces: Sequence[tuple[float, Signal]]) -> Signal:
 def pipeline_of(study: Study, types: Sequence[str], base: Pipeline, model: str = "") -> Pipeline:
     """The settings of a study, which name its features: those of the wrist for parts of sessions of EDA or pulse alone.
 
-    A net of the LSTM-FCN family on peripheral signals has the windows of its source.
+    A net of the LSTM-FCN family on peripheral signals has the windows of its source. Models of signals are told
+    nothing by the past.
     """
     if model.endswith("lstm_fcn") and set(types) <= set(PERIPHERAL):
         return series(types, base)
-    if not set(types) <= set(causal.SETS) or not _continuous(study):
+    of_signals = model in MODELS and MODELS[model].takes == "signals"
+    if of_signals or not set(types) <= set(causal.SETS) or not _continuous(study):
         return replace(base, features=features.set_of(types))
     return wrist(types, base)
 

@@ -24,6 +24,7 @@ TRUSTED = (
     "core.models.bilstm_attention.WindowScaler",
     "core.models.fusion.Streams",
     "core.models.fusion.TypeComponents",
+    "core.models.signals.ChannelScaler",
     "core.models.signals.Stack",
     "core.models.svm.Svm",
     "core.models.tangent.TangentSpace",

@@ -9,6 +9,8 @@ from torch import nn
 
 from core.models import net
 from core.models.net import Bodies
+from core.models.signals import ChannelScaler
+from core.models.steps import Steps
 
 STRIDE = 3  # of the convolution before an attention LSTM
 
@@ -137,21 +139,27 @@ TRAINING = {
 }  # fmt: skip
 
 
-def mlstm_fcn(seed: int, **options: Any) -> net.Net:
+def mlstm_fcn(seed: int, **options: Any) -> Steps:
     """Squeeze-excite, plain LSTM."""
-    return net.make("lstm_fcn", seed, TRAINING, options)
+    return _scaled(seed, {}, options)
 
 
-def lstm_fcn(seed: int, **options: Any) -> net.Net:
+def lstm_fcn(seed: int, **options: Any) -> Steps:
     """No squeeze-excite, plain LSTM."""
-    return net.make("lstm_fcn", seed, {**TRAINING, "squeeze": False}, options)
+    return _scaled(seed, {"squeeze": False}, options)
 
 
-def malstm_fcn(seed: int, **options: Any) -> net.Net:
+def malstm_fcn(seed: int, **options: Any) -> Steps:
     """Squeeze-excite, attention LSTM of 384 units."""
-    return net.make("lstm_fcn", seed, {**TRAINING, "attention": True, "units": 384}, options)
+    return _scaled(seed, {"attention": True, "units": 384}, options)
 
 
-def alstm_fcn(seed: int, **options: Any) -> net.Net:
+def alstm_fcn(seed: int, **options: Any) -> Steps:
     """No squeeze-excite, attention LSTM of 384 units."""
-    return net.make("lstm_fcn", seed, {**TRAINING, "squeeze": False, "attention": True, "units": 384}, options)
+    return _scaled(seed, {"squeeze": False, "attention": True, "units": 384}, options)
+
+
+def _scaled(seed: int, kind: dict[str, Any], options: dict[str, Any]) -> Steps:
+    """Its LSTM reads samples as they are, so that they are brought to one scale first."""
+    made = net.make("lstm_fcn", seed, {**TRAINING, **kind}, options)
+    return Steps([("scaler", ChannelScaler()), ("classifier", made)])

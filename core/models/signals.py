@@ -1,4 +1,4 @@
-"""Channels of several types side by side."""
+"""Channels of several types on one scale and side by side."""
 
 from __future__ import annotations
 
@@ -7,6 +7,32 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
+
+
+class ChannelScaler(TransformerMixin, BaseEstimator):
+    """Mean 0 and SD 1 of each channel over the windows that it is fitted on; NaN stays NaN (requirements S2-05).
+
+    For nets that read signals in their units: °C, µS and ms beside each other.
+    """
+
+    def fit(self, X: Mapping[str, np.ndarray], y: Any = None) -> ChannelScaler:
+        """Learn mean and SD of each channel of each type; 0 and 1 where nothing is known of it."""
+        self.fitted_ = {name: _moments(x) for name, x in X.items()}
+        return self
+
+    def transform(self, X: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The same mapping, scaled, as float32."""
+        return {n: ((X[n] - mean) / sd).astype(np.float32) for n, (mean, sd) in self.fitted_.items()}
+
+
+def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and SD of each channel over windows and samples, shapes (n_channels, 1)."""
+    known = np.isfinite(x)
+    n = np.maximum(known.sum(axis=(0, 2), keepdims=True)[0], 1)
+    exact = np.where(known, x, 0.0).astype(np.float64)
+    mean = exact.sum(axis=(0, 2), keepdims=True)[0] / n
+    sd = np.sqrt((np.where(known, exact - mean, 0.0) ** 2).sum(axis=(0, 2), keepdims=True)[0] / n)
+    return mean.astype(np.float32), np.where(sd > 0, sd, 1.0).astype(np.float32)
 
 
 class Stack(TransformerMixin, BaseEstimator):

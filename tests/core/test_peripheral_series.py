@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
-from core import features, windows
+from core import features, simulate, windows
 from core import pipeline as chain
 from core.dsp.beats import interval_changes
 from core.evaluation import dataset
@@ -100,3 +101,20 @@ def test_a_study_gives_the_nets_five_series_of_640_samples(tmp_path):
     assert [made.signals[t].shape[1:] for t in types] == [(1, 640), (1, 640), (2, 640), (1, 640)]
     held = made.signals["ppg"][:, 1]
     assert np.nanmedian(held) == pytest.approx(100, abs=12) and np.isfinite(held[1:-1]).mean() > 0.9
+
+
+def test_models_of_signals_are_told_nothing_by_the_past(tmp_path):
+    start = datetime(2026, 1, 5, 9, tzinfo=UTC)
+
+    def planned(k):
+        def read():
+            return simulate.wrist(seed=k, duration_s=20.0, started_at=start + timedelta(seconds=20 * k))
+
+        return Planned("S01", f"T{k}", {"stress": float(k)}, read=read)
+
+    source = Source("simulated", "none", {"stress": (0.0, 1.0, 0.5)}, (), [planned(k) for k in range(2)], 2)
+    study = folder.write(tmp_path, "w", source)
+    told = {m: pipeline_of(study, ("eda", "ppg"), Pipeline(), m) for m in ("logistic", "bilstm_attention", "eegnet")}
+    assert [p.norm_mode for p in told.values()] == ["causal", "causal", "self"]
+    made = dataset.prepare(study, told["eegnet"], ("eda", "ppg"), signals=True)
+    assert {t: x.shape[1:] for t, x in made.signals.items()} == {"eda": (1, 512), "ppg": (1, 512)}

@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from core.models import MODELS, files
 from core.models.rows import rows, validated
+from core.models.signals import ChannelScaler
 from tests.core.models.small import SUBJECTS, data, labels, make
 
 KNOWS_NOTHING = ("majority", "stratified")
@@ -100,7 +101,8 @@ def test_a_table_is_taken_as_an_array_is_and_a_feature_that_was_never_there_is_b
 def test_a_bad_channel_counts_as_its_mean(name):
     estimator, x, _ = fitted(name)
     gone, zero = ({**x, "eeg": x["eeg"].copy()} for _ in range(2))
-    gone["eeg"][:, 4], zero["eeg"][:, 4] = np.nan, 0.0
+    scalers = [step for _, step in getattr(estimator, "steps", []) if isinstance(step, ChannelScaler)]
+    gone["eeg"][:, 4], zero["eeg"][:, 4] = np.nan, scalers[0].fitted_["eeg"][0][4] if scalers else 0.0
     assert np.array_equal(estimator.predict_proba(gone), estimator.predict_proba(zero))
 
 
@@ -185,3 +187,15 @@ def test_predicting_from_files_loads_no_training_library(tmp_path):
 def test_an_option_that_a_net_does_not_have_is_named():
     with pytest.raises(TypeError, match="eegnet has no option kernels; it has d, dropout, f1, f2, first_norm"):
         make("eegnet", kernels=3)
+
+
+def test_signals_in_their_units_are_brought_to_one_scale_by_the_training_rows_alone():
+    rng = np.random.default_rng(0)
+    x = {"temp": 33 + 0.1 * rng.standard_normal((20, 1, 50)), "eda": 5 + rng.standard_normal((20, 2, 50))}
+    x["eda"][3, 1], x["eda"][:, 0] = np.nan, 2.0
+    made = ChannelScaler().fit(x)
+    z = made.transform(x)
+    assert z["temp"].mean() == pytest.approx(0, abs=1e-3) and z["temp"].std() == pytest.approx(1, abs=1e-3)
+    assert np.nanmean(z["eda"][:, 1]) == pytest.approx(0, abs=1e-5) and np.isnan(z["eda"][3, 1]).all()
+    assert (z["eda"][:, 0] == 0).all()
+    assert np.array_equal(made.transform({t: v[:3] for t, v in x.items()})["temp"], z["temp"][:3])
