@@ -1,8 +1,12 @@
 """The verbs of believing: leak audit and validity, on a study small enough to wait for."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from tests.cli.conftest import answer
+from tests.core.reports.reading import text
 from tests.serving import affectline
 
 PIPE = ("--study", "tiny", "--target", "valence", "--model", "logistic", "--inputs", "ecg")
@@ -24,6 +28,22 @@ def test_a_leak_audit_has_the_keys_of_the_contract_and_can_be_read(data_dir):
     assert {c["outcome"] for c in found["checks"]} <= {"pass", "not_checkable"}
     said = affectline(data_dir, "leak-audit", *PIPE).stdout
     assert "leak premium" in said and "pass: scaler before split" in said
+    leaves_as_a_report_and_its_runs_as_folders(data_dir, found)
+
+
+def leaves_as_a_report_and_its_runs_as_folders(data_dir, found):
+    paper, out = data_dir.parent / "audit.pdf", data_dir.parent / "out"
+    assert answer(affectline(data_dir, "leak-audit", *PIPE, "--pdf", str(paper), "--json")) == found
+    said = text(paper.read_bytes())
+    assert all(f"{score:.3f}" in said for score in found["scores"].values()) and "research software" in said.lower()
+    run = found["experiments"]["loso"]
+    options = ("export", "--what", "run", "--format", "csv", "--out", str(out), "--json")
+    made = answer(affectline(data_dir, *options, "--experiment", run))
+    assert made["what"] == "run" and {Path(f).name for f in made["files"]} >= {"predictions.csv", "scores.json"}
+    (folder,) = out.iterdir()
+    scores = json.loads((folder / "scores.json").read_text())
+    assert scores["window"]["balanced_accuracy"]["value"] == pytest.approx(found["scores"]["loso"])
+    assert answer(affectline(data_dir, *options), 2)["code"] == "E-EXPORT-RUN"
 
 
 def test_validity_answers_in_json_and_in_words(data_dir, shared_data):

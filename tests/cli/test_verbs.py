@@ -17,6 +17,7 @@ import pytest
 from core import simulate
 from core.types import Annotation
 from tests.cli.conftest import answer
+from tests.core.reports.reading import text
 from tests.serving import ROOT, affectline, environment
 
 
@@ -158,12 +159,16 @@ def test_an_export_into_a_file_is_a_usage_error(stored, tmp_path):
     assert answer(affectline(stored[0], "export", *options), 2)["code"] == "E-OUT"
 
 
-def test_models_are_listed_with_what_they_were_trained_on_and_have_a_card(stored):
+def test_models_are_listed_with_what_they_were_trained_on_and_have_a_card(stored, tmp_path):
     models = answer(affectline(stored[0], "model", "list", "--json"))
     demo = next(m for m in models if m["name"] == "demo-eeg-ecg")
     assert "simulated" in demo["basis"] and demo["demonstration"] and not demo["problem"]
     assert answer(affectline(stored[0], "model", "card", "demo-eeg-ecg", "--json"))
-    assert affectline(stored[0], "model", "card", "demo-eeg-ecg").returncode == 0
+    paper = tmp_path / "card.pdf"
+    assert affectline(stored[0], "model", "card", "demo-eeg-ecg", "--pdf", str(paper)).returncode == 0
+    assert "Model card: demo-eeg-ecg" in text(paper.read_bytes())
+    refused = affectline(stored[0], "model", "card", "demo-eeg-ecg", "--pdf", str(tmp_path), "--json")
+    assert answer(refused, 2)["code"] == "E-OUT"
     assert answer(affectline(stored[0], "model", "card", "oracle", "--json"), 5)["code"] == "E-MODEL"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 
@@ -11,6 +12,7 @@ from app.cli.words import model_lines
 from core.models import bundle
 from core.services import exports, jobs, models, reports
 from core.settings import MODELS_SHIPPED
+from tests.core.reports.reading import text
 from tests.pages.conftest import NOW, RECORDED, open_page
 from tests.pages.test_pages import check
 
@@ -155,3 +157,7 @@ def test_the_card_leaves_as_json_with_state_and_decisions_and_is_audited(filled)
     assert told["files"] == card.files and told["state"] == "retired" and told["reporting"] == {}
     assert told["decisions"][0]["why"] == "no band here" and told["drift"] == {"not_computed": "too_few"}
     assert exports.recent(filled)[0]["kind"] == "model-card"
+    pdf, plain = list(reports.model_card(filled, BAND, now=NOW, pdf=True).files.values())[:2]
+    paper = text(pdf)
+    assert json.loads(plain) == told and hashlib.sha256(plain).hexdigest() in paper
+    assert "no band here" in paper and "Retired" in paper and told["limits"]["calm_only"] in paper
