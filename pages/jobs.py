@@ -62,6 +62,8 @@ def detail(store, job_id: str) -> None:
             run = (job.result or {}).get("experiment")
             if run:
                 nav.link("experiments", f"Open run {run}", {state.RUN: str(run)})
+            if job.state == "done" and job.kind == "train" and (job.params.get("publish")):
+                nav.link("models", f"Open model {job.params['publish']}", {state.MODEL: str(job.params["publish"])})
             if job.state == "done" and job.kind == "demo":
                 nav.link("worklist", "Open the worklist")
         if job.log:

@@ -9,22 +9,22 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.ui import components, formats, job_panel, model_card, nav, research, state, wording
+from app.ui import components, formats, job_panel, model_card, nav, research, state, train_form, wording
 from core.errors import AffectlineError
 from core.services import models, reports
 from core.services.jobs import Job
 
 CHANGES = "what_would_change"
 COMMANDS = """affectline study import bids FOLDER --name mine
-affectline evaluate --study mine --target valence --model logistic --inputs eeg+ecg
-affectline model train --study mine --target valence --model logistic --inputs eeg+ecg --publish mine"""
+affectline model train --study mine --target valence --model logistic --inputs eeg+ecg --publish mine
+affectline analyse visit.edf --patient P-0042"""
 
 
 def empty() -> None:
     """Why there is none, and the way to one."""
     components.empty(
         "**No model is installed.** Markers are computed without one. A model comes from a study in three steps: "
-        "import it, evaluate, publish.",
+        "import it, train and publish, use.",
         ("import-export", "Import a study"),
     )
     st.code(COMMANDS, language=None)
@@ -40,7 +40,8 @@ def listing(found: list[dict]) -> None:
     )  # fmt: skip
     st.caption(
         f"Balanced accuracy of trials of left-out people, 0.50 is a coin. {wording.OVER_SUBJECTS} Without a name, the "
-        "first approved model whose signals are all there is used, a real one before a demonstration."
+        "first approved model whose signals are all there is used: a real one before a demonstration, then the one "
+        "that was published or approved here last."
     )
     if picked is not None:
         state.set_param(state.MODEL, found[picked]["name"])
@@ -54,6 +55,7 @@ def row(model: Mapping[str, Any]) -> dict[str, str]:
         "Model": model["name"],
         "Version": model["version"] or formats.NOT_KNOWN,
         "State": wording.MODEL_STATES[model["state"]],
+        "By default": "yes" if model["default"] else "no",
         "Targets": ", ".join(map(formats.name, model["targets"])) or formats.NOT_KNOWN,
         "Signals": research.inputs_title("+".join(model["inputs"])) if model["inputs"] else formats.NOT_KNOWN,
         "Balanced accuracy": scores or formats.NOT_KNOWN,
@@ -61,6 +63,12 @@ def row(model: Mapping[str, Any]) -> dict[str, str]:
         "From": "this site" if model["path_kind"] == "site" else "shipped with the product",
         "Why": formats.visible(model["problem"] or model["why"], 300),
     }
+
+
+def train(store) -> None:
+    """The way to a model of one's own; open where a study was come with."""
+    with st.expander("Train and publish a model", expanded=state.param(state.STUDY) is not None, key="train-form"):
+        train_form.form(store)
 
 
 # ------------------------------------------------------------------------------------------------ one model
@@ -99,6 +107,8 @@ def standing(model: Mapping[str, Any]) -> None:
     """Its state in words, and how it came to it."""
     text = f"**{wording.MODEL_STATES[model['state']]}**: {wording.MODEL_STATES_MEAN[model['state']]}"
     st.markdown(text)
+    if not model["problem"]:
+        st.markdown(train_form.usage(model, research.inputs_title("+".join(model["inputs"]))))
     if model["who"]:
         said = f"{model['who']}, {when(model['at'])}: {model['why']}"
         st.caption(formats.in_label(said, 400))
@@ -115,8 +125,10 @@ def buttons(store, model: Mapping[str, Any]) -> None:
     """Approve, retire, what would change, and the way out."""
     name = model["name"]
     with st.container(horizontal=True, vertical_alignment="center", key="model-tools"):
-        if model["state"] != "approved" and st.button("Approve", type="primary", key="approve"):
-            decide(store, name, "approve")
+        if not (model["default"] and model["state"] == "approved"):
+            label = "Use by default" if model["state"] == "approved" else "Approve"
+            if st.button(label, type="primary", key="approve"):
+                decide(store, name, "approve")
         if model["state"] != "retired" and st.button("Retire", key="retire"):
             decide(store, name, "retire")
         if st.button("What would change?", key="changes"):
@@ -215,14 +227,19 @@ def index(value: Mapping[str, Any]) -> str:
 with components.page("models"):
     store = state.store()
     found = models.available(store)
-    job_panel.follow(store, (CHANGES,), changes)
+    job = job_panel.of_url(store, (CHANGES, train_form.KIND))
+    if job is not None:
+        done = changes if job.kind == CHANGES else train_form.published
+        job_panel.show(store, job, done, research.KEPT if job.kind == train_form.KIND else "")
     wanted = state.param(state.MODEL)
     chosen = next((m for m in found if m["name"] == wanted), None)
     if not found:
         empty()
+        train(store)
     elif chosen is not None:
         one(store, chosen)
     else:
         if wanted is not None:
             st.error(f"There is no model {formats.in_label(wanted, 64)}.")
         listing(found)
+        train(store)

@@ -60,6 +60,8 @@ def model_lines(answer: list[Mapping]) -> list[str]:
         known = "not known" if accuracy is None else f"{accuracy:.2f}"
         lines.append(f"{model['name']} {model['version']}: {', '.join(model['targets'])} from {model['inputs']}")
         lines.append(f"  trained on {model['basis']}; balanced accuracy on unseen subjects {known}")
+        if model["default"]:
+            lines.append(f"  used by default on recordings with {' and '.join(model['inputs'])}")
         lines.append(f"  {model['state']}: {model['why']}")
         if model["problem"]:
             lines.append(f"  not usable: {model['problem']}")

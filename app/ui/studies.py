@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.ui import components, formats, job_panel, state, wording
+from app.ui import components, formats, job_panel, nav, state, wording
 from core.errors import AffectlineError, NotFound
 from core.services import export_files, jobs, sessions, studies
 from core.services.jobs import Job
@@ -221,7 +221,10 @@ def _imported(store, job: Job) -> None:
     )  # fmt: skip
     _notes(about["notes"])
     _left_out(about["left_out"], key="left-out-import")
-    job_panel.close()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if about["inputs"]:
+            nav.link("models", "Train and publish a model", {state.STUDY: about["study"]})
+        job_panel.close()
 
 
 def _exported(store, job: Job) -> None:

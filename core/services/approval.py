@@ -104,7 +104,7 @@ def require(store: Store, name: str | None) -> None:
 
 
 def approve(store: Store, name: str, why: str, now: datetime) -> dict:
-    """Let a model be used by default; returns name, version, state, why."""
+    """Let a model be used by default, before those that came earlier; returns name, version, state, why."""
     return _decide(store, name, APPROVED, why, now)
 
 
@@ -120,7 +120,7 @@ def _decide(store: Store, name: str, new: str, why: str, now: datetime) -> dict:
     with store.write() as tx:
         decisions = rows.decisions(tx, name)
         found = decided(bundle, decisions)
-        if found is not None and found.state == new:
+        if found is not None and found.state == new == RETIRED:
             raise Refused("E-MODEL-STATE", f"version {bundle.version} is {new} already.", name)
         rows.decide(tx, name, bundle.version, new, why, now=now)
         tx.audit(f"model.{'approve' if new == APPROVED else 'retire'}", f"{name}/{bundle.version}", at=now, model=name,

@@ -14,7 +14,7 @@ from core.models.bundle import Bundle, BundleError, Card
 from core.services import approval, audits, experiments
 from core.services.approval import approve, find, history, retire
 from core.services.model_changes import what_would_change
-from core.settings import MODELS_SHIPPED, settings
+from core.settings import MODELS_SHIPPED, PREDICTIONS, settings
 from core.storage.records import ModelDecisionRecord
 from core.storage.store import Store
 from core.studies import folder
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from core.evaluation.experiment import FoldResult, Spec
 
 __all__ = [
-    "approve", "available", "card", "controls", "decisions", "history", "info", "limits", "reporting",
-    "retire", "train", "what_would_change",
+    "approve", "available", "card", "controls", "decisions", "history", "info", "kinds", "limits", "reporting",
+    "retire", "train", "trainable", "what_would_change",
 ]  # fmt: skip
 
 
@@ -35,10 +35,11 @@ def available(store: Store) -> list[dict]:
     """Every bundle, those that load first.
 
     name, version, targets, inputs, basis, balanced_accuracy (mean over targets), scores {target: {value, low, high}},
-    demonstration, path kind (shipped or site), state (approved, retired, draft, locked), why (it has this state), who
-    and at (of the decision, None where nobody decided), problem ("" or why it is locked).
+    demonstration, path kind (shipped or site), state (approved, retired, draft, locked), default (whether it is the one
+    that is used, unnamed, on a recording of just its signals), why (it has this state), who and at (of the decision,
+    None where nobody decided), problem ("" or why it is locked).
     """
-    decisions = history(store)
+    decisions, installed = history(store), approval.installed(store)
     rows = [
         {
             "name": b.name,
@@ -53,6 +54,7 @@ def available(store: Store) -> list[dict]:
             "demonstration": b.card.demonstration,
             "path_kind": _kind(b.name),
             **_standing(b, decisions),
+            "default": next((x.name for x in installed if set(x.required) <= set(b.required)), None) == b.name,
             "problem": "",
         }
         for b in bundles.available()
@@ -60,6 +62,7 @@ def available(store: Store) -> list[dict]:
     unknown: dict[str, Any] = {
         "version": "", "targets": [], "inputs": [], "basis": "", "balanced_accuracy": None, "scores": {},
         "demonstration": False, "state": "locked", "why": "it does not load", "who": None, "at": None,
+        "default": False,
     }  # fmt: skip
     return rows + [
         {"name": name, **unknown, "path_kind": _kind(name), "problem": problem}
@@ -83,6 +86,21 @@ def _as_published(bundle: Bundle) -> str:
         return f"published, but its leak audit failed in: {', '.join(leaks)}"
     clean = f"published with LOSO and a clean leak audit (none of {len(checks)} checks failed"
     return f"{clean}, {open_} could not be made)" if open_ else f"{clean})"
+
+
+def kinds() -> dict[str, str]:
+    """Title of every kind of model that can be trained and published, by name: all but those that know nothing."""
+    from core.models import MODELS
+
+    return {name: model.title for name, model in MODELS.items() if model.calibrate}
+
+
+def trainable(store: Store, study: str, model: str) -> tuple[list[str], list[str]]:
+    """The targets and the channel types of a study that a kind of model can be published with."""
+    from core.models import MODELS
+
+    found, known = folder.load(store.data_dir / "studies", study), MODELS[model].inputs
+    return [t for t in PREDICTIONS if t in found.targets], [t for t in found.inputs if not known or t in known]
 
 
 def card(store: Store, name: str) -> dict:
@@ -126,6 +144,12 @@ def train(
     name = publish or "unpublished"
     if not bundles.NAME.fullmatch(name):
         raise Refused("E-MODEL-NAME", "this is no name for a model", name, "Use 1-63 small letters, digits or -.")
+    unknown = [t for t in targets if t not in PREDICTIONS]
+    if publish and unknown:
+        raise Refused(
+            "E-TARGET", f"{', '.join(unknown)} is no measure that a person is followed by", study,
+            f"Publish {', '.join(PREDICTIONS)}; evaluate takes any target.",
+        )  # fmt: skip
     root = store.data_dir / "studies"
     made, estimators = training.train(
         folder.load(root, study), folder.manifest(root, study)["sha256"], name, list(dict.fromkeys(targets)), model,

@@ -69,8 +69,11 @@ def test_a_real_model_goes_before_a_demonstration_and_the_newest_of_this_site_be
     assert default(store, head) == "a-old", "approved last"
     models.retire(store, "b-second", "another cap", NOW)
     assert default(store, head) == "a-old" and "b-second" not in [b.name for b in approval.installed(store)]
+    models.approve(store, "z-first", "again", NOW + timedelta(days=1, hours=1))
+    assert default(store, head) == "z-first", "approved once more, it comes first"
+    used = {row["name"]: row["default"] for row in models.available(store)}
+    assert used == {n: n in ("z-first", "wearable-stress") for n in used}
     assert approval.installed(store, approving="b-second")[0].name == "b-second"
-    models.retire(store, "wearable-stress", "to look at it", NOW)
     models.approve(store, "wearable-stress", "it is the best", NOW + timedelta(days=2))
     assert approval.installed(store)[0].name == "wearable-stress", "what ships goes first once it is approved here"
 
