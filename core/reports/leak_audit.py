@@ -75,6 +75,10 @@ def _checks(paper: Paper, checks: Sequence[Told]) -> None:
 
 def _plain(value: Any) -> str:
     """A value of the configuration in text."""
+    if value is None or (isinstance(value, Mapping) and "not_computed" in value):
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, Mapping):
         return ", ".join(f"{k} {_plain(v)}" for k, v in value.items()) or "none"
     if isinstance(value, list | tuple):

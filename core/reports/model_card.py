@@ -199,7 +199,7 @@ def _data(paper: Paper, told: Told) -> None:
             "Subjects": training["n_subjects"],
             "Trials": training["n_trials"],
             "Windows": f"{training['n_windows']}, each {pipeline['window_s']:g} s",
-            "Kind of model": f"{training['model']}, seed {training['seed']}",
+            "Kind of model": f"{training['model']}, {training.get('fusion', 'early')} fusion, seed {training['seed']}",
             **{f"Needs {t.upper()}": f"{said}trained on {rates[t]:g} Hz" for t, said in needs.items()},
             "Signals are scaled": words.NORM_MODES.get(pipeline["norm_mode"], pipeline["norm_mode"]),
             **words.given(told),

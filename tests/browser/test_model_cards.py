@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.test_accessibility import findings
+from tests.core.reports.reading import text
 
 pytestmark = pytest.mark.browser
 
@@ -26,6 +27,16 @@ def test_the_stress_card_is_shown_with_its_clock_and_a_decision_needs_a_reason(p
     with zipfile.ZipFile(download.value.path()) as bag:
         card = json.loads(bag.read(next(n for n in bag.namelist() if n.startswith("model-card"))))
     assert card["controls"]["clock"]["roc_auc"]["value"] > 0.94 and card["state"] == "approved"
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export card (PDF)").click()
+    with zipfile.ZipFile(download.value.path()) as bag:
+        said = text(bag.read(next(n for n in bag.namelist() if n.endswith(".pdf"))))
+    assert "Model card: wearable-stress" in said and f"{card['controls']['clock']['roc_auc']['value']:.3f}" in said
+    page.get_by_role("tab", name="Calibration").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export figure").click()
+    with zipfile.ZipFile(download.value.path()) as bag:
+        assert sorted(n.rpartition(".")[2] for n in bag.namelist()) == ["json", "json", "png", "svg"]
     for what, then, reason in (("Retire", "Retired", "no band here"), ("Approve", "Approved", "a band again")):
         page.get_by_role("button", name=what, exact=True).click()
         dialog = page.get_by_role("dialog")

@@ -20,6 +20,7 @@ CHECKS = [
     {"name": "duplicated rows", "outcome": "fail", "evidence": "31 of 96 windows equal another (core/y.py rows)"},
     {"name": "clip probe", "outcome": "not_checkable", "evidence": "the study names no clip (core/z.py probe)"},
 ]
+CONFIG = {"audit": 1, "pipeline_hash": "a10e6f91f88d33a4", "flip": False, "smoothing": {"not_computed": "too_few"}}
 AUDIT = {
     "audit": 7, "made_at": "2026-07-14T09:05:00+00:00", "code_version": "1.2", "study": "small", "target": "valence",
     "inputs": "eeg+ecg", "model": "logistic", "seed": 3, "fusion": "early",
@@ -31,7 +32,7 @@ AUDIT = {
         {"split": "nested_loso", "leaky": False, "value": 0.60012, "low": {"not_computed": "too_few"},
          "high": {"not_computed": "too_few"}, "run": "E-0001"},
     ],
-    "chance": {"low": 0.42345, "high": 0.57654}, "config": {"audit": 1, "pipeline_hash": "a10e6f91f88d33a4"},
+    "chance": {"low": 0.42345, "high": 0.57654}, "config": CONFIG,
 }  # fmt: skip
 
 
@@ -101,6 +102,7 @@ def test_an_audit_has_its_premium_splits_and_checks_those_that_failed_first():
     assert "+0.312 (+0.205 to +0.416)" in said and "0.912 (0.850 to 0.950)" in said and "0.600 (no interval)" in said
     order = [said.index(c["evidence"]) for c in (CHECKS[1], CHECKS[2], CHECKS[0])]
     assert order == sorted(order) and "A check failed" in said and "is not passed" in said
+    assert "flip \nno" in said and "smoothing \nnone" in said
     assert "E-0003" in said and "a10e6f91f88d33a4" in said and "3 checks: 1 fail, 1 not checkable, 1 pass." in said
 
 
