@@ -131,9 +131,7 @@ class Paper:
                 "SHA-256 of the JSON beside this report": about.digest,
             }
         )
-        self.caption(
-            "The JSON beside this report holds the same numbers in full; the audit of the site keeps the hash of this file."
-        )
+        self.caption("The JSON holds the same numbers in full; the audit of the site keeps the hash of this report.")
         buffer = io.BytesIO()
         document = SimpleDocTemplate(
             buffer, pagesize=(595.27, 841.89), topMargin=48, bottomMargin=58, leftMargin=MARGIN - 6,
