@@ -89,6 +89,7 @@ def model_train(
     model: Annotated[str, typer.Option(help="Kind of model, such as logistic.")],
     inputs: Annotated[str, typer.Option(help="Channel types joined by +, such as eeg+ecg.")],
     publish: Annotated[str | None, typer.Option(metavar="NAME", help="Publish as a bundle of this name.")] = None,
+    fusion: Annotated[str, typer.Option(help="early, intermediate or late.")] = "early",
     seed: Annotated[int, typer.Option(min=0)] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -97,7 +98,16 @@ def model_train(
         from core.services import models
 
         answer = models.train(
-            store(), study, target, model, inputs, publish=publish, seed=seed, now=now(), progress=report
+            store(),
+            study,
+            target,
+            model,
+            inputs,
+            publish=publish,
+            fusion=fusion,
+            seed=seed,
+            now=now(),
+            progress=report,
         )
     show(answer, as_json, nested_lines)
 

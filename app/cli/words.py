@@ -128,13 +128,17 @@ def pair_lines(answer: Mapping) -> list[str]:
     return [f"{name}: {value}" for name, value in words.items()]
 
 
+def _holds_more(item: object) -> bool:
+    return isinstance(item, Mapping | list | tuple)
+
+
 def nested_lines(answer: Mapping, indent: str = "") -> list[str]:
     """An object of objects, indented; long lists are only counted."""
     lines: list[str] = []
     for name, value in answer.items():
         if isinstance(value, Mapping):
             lines += [f"{indent}{name}:", *nested_lines(value, indent + "  ")]
-        elif isinstance(value, list | tuple) and (len(value) > 12 or any(isinstance(item, Mapping) for item in value)):
+        elif isinstance(value, list | tuple) and (len(value) > 12 or any(map(_holds_more, value))):
             lines.append(f"{indent}{name}: {len(value)} entries")
         else:
             lines += [indent + line for line in pair_lines({name: value})]

@@ -70,7 +70,7 @@ def data(card: Card) -> None:
         "Subjects": f"{told['n_subjects']:,}",
         "Trials": f"{told['n_trials']:,}",
         "Windows": f"{told['n_windows']:,}, each {card['pipeline']['window_s']:g} s",
-        "Kind of model": f"{research.model_title(told['model'])}, seed {told['seed']}",
+        "Kind of model": f"{research.model_title(told['model'])}, {told['fusion']} fusion, seed {told['seed']}",
         "Needs": "; ".join(needs),
         "Signals are scaled": wording.NORM_MODES.get(card["pipeline"]["norm_mode"], card["pipeline"]["norm_mode"]),
         **given(card),

@@ -25,6 +25,7 @@ from core.models.bundle import (
     LeakAudit,
     Seen,
     SubjectScore,
+    calibrated,
     pipeline_dict,
 )
 from core.settings import DEMONSTRATION, EPOC_14, NET_RATES
@@ -49,6 +50,7 @@ def train(
     types: tuple[str, ...],
     pipeline: Pipeline,
     *,
+    fusion: str = "early",
     seed: int,
     now: datetime,
     progress: Progress | None = None,
@@ -92,7 +94,7 @@ def train(
     described, evaluations, calibrations, premiums, scores, checked, estimators = {}, {}, {}, {}, {}, [], {}
     for i, target in enumerate(targets):
         say = _told(progress, target, 0.6 + 0.4 * i / len(targets), 0.6 + 0.4 * (i + 1) / len(targets))
-        spec = Spec(study.name, target, "+".join(dataset.types), model, seed=seed)
+        spec = Spec(study.name, target, "+".join(dataset.types), model, fusion, seed=seed)
         say(0.0, "leaving one subject out")
         found = evaluated(dataset, spec, part(say, 0.0, 0.6))
         say(0.6, "leak audit")
@@ -104,6 +106,7 @@ def train(
         rows, raw = out_of_fold(found)
         with threadpool_limits(1):  # sums in one order: the same numbers every time
             by, threshold = calibration.fit(raw, dataset.high(target)[rows], dataset.unit[rows])
+            threshold = calibration.raised(threshold, calibrated(_calm(dataset, spec, found), by))
             whole = experiment.fit(dataset, spec, tasks.task(dataset, "binary", target), rows, rows[:0], {})
         estimators[target] = whole.estimator
         lowest, highest, cut = study.targets[target]
@@ -126,7 +129,7 @@ def train(
             "features": list(dataset.features.columns),
             "seen": _seen(dataset, model),
             "fitted": {"imputer": "model.skops", "scaler": "model.skops", "calibrator": "card", "threshold": "card"},
-            "training": _training(study, study_sha256, dataset, model, seed),
+            "training": {**_training(study, study_sha256, dataset, model, seed), "fusion": fusion},
             "loso": evaluations,
             "calibration": calibrations,
             "leak_audit": LeakAudit(premium=premiums, scores=scores, checks=checked),
@@ -151,6 +154,20 @@ def out_of_fold(results: Sequence[FoldResult]) -> tuple[np.ndarray, np.ndarray]:
     rows = np.concatenate([r.test_rows for r in results])
     order = np.argsort(rows, kind="stable")
     return rows[order], np.concatenate([r.raw for r in results])[order]
+
+
+def _calm(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> np.ndarray:
+    """What models said of windows of people that they had not seen, of sessions begun where nothing High follows."""
+    if dataset.retold is None:
+        return np.empty(0)
+    calm, task = dataset.retold.calm(dataset.high(spec.target)), tasks.task(dataset, "binary", spec.target)
+    said = []
+    for fold, result in zip(experiment.folds(dataset, spec), results, strict=True):
+        own = calm & np.isin(dataset.retold.of, result.test_rows)
+        if own.any():
+            fitted = experiment.fit(dataset, spec, task, fold.train, fold.validation, result.selected)
+            said.append(fitted.estimator.predict_proba(dataset.retold.x[own])[:, 1])
+    return np.concatenate(said) if said else np.empty(0)
 
 
 def _leaks(

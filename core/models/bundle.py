@@ -99,6 +99,7 @@ class Training(_Strict):
     n_windows: int
     sha256: str = Field(min_length=64, max_length=64)
     model: str
+    fusion: Literal["early", "intermediate", "late"] = "early"
     seed: int
 
 

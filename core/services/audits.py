@@ -135,11 +135,13 @@ def leak_audit(
     return once(store, "leak_audit", key_of(spec), _config(prepared), make, now)
 
 
-def stored_audit(store: Store, study: str, target: str, model: str, inputs: str, *, seed: int = 0) -> dict | None:
+def stored_audit(
+    store: Store, study: str, target: str, model: str, inputs: str, *, fusion: str = "early", seed: int = 0
+) -> dict | None:
     """The leak audit of these where it was run before on the study and pipeline as they are now, else None."""
     from core.evaluation.experiment import Spec
 
-    prepared = Prepared.of(store, Spec(study, target, inputs, model, "early", "nested_loso", seed))
+    prepared = Prepared.of(store, Spec(study, target, inputs, model, fusion, "nested_loso", seed))
     with store.read() as tx:
         found = rows.audit_result(tx, _whole("leak_audit", key_of(prepared.spec), _config(prepared)))
     return found.result if found else None

@@ -121,6 +121,7 @@ def train(
     inputs: str,
     *,
     publish: str | None,
+    fusion: str = "early",
     seed: int = 0,
     now: datetime,
     progress: Progress | None = None,
@@ -153,7 +154,8 @@ def train(
     root = store.data_dir / "studies"
     made, estimators = training.train(
         folder.load(root, study), folder.manifest(root, study)["sha256"], name, list(dict.fromkeys(targets)), model,
-        tuple(inputs.split("+")), site_pipeline(), seed=seed, now=now, progress=progress,
+        tuple(inputs.split("+")), site_pipeline(), fusion=fusion, seed=seed, now=now,
+        progress=progress,
         evaluated=partial(_loso, store, study, now), audited=partial(_audit, store, study),
         cache=experiments.cache(store),
     )  # fmt: skip
@@ -219,14 +221,15 @@ def _loso(
 ) -> Sequence[FoldResult]:
     """The stored folds of leaving one subject out, run first where they are not there."""
     made = experiments.evaluate(
-        store, study, spec.target, spec.model, spec.inputs, seed=spec.seed, now=now, progress=progress
-    )
+        store, study, spec.target, spec.model, spec.inputs, fusion=spec.fusion, seed=spec.seed, now=now,
+        progress=progress,
+    )  # fmt: skip
     return experiments.opened(store, made["experiment"])[2]
 
 
 def _audit(store: Store, study: str, dataset: Dataset, spec: Spec) -> dict | None:
     """The stored leak audit of what is trained, None where there is none."""
-    return audits.stored_audit(store, study, spec.target, spec.model, spec.inputs, seed=spec.seed)
+    return audits.stored_audit(store, study, spec.target, spec.model, spec.inputs, fusion=spec.fusion, seed=spec.seed)
 
 
 def _publishable(made: Card) -> None:
@@ -267,7 +270,7 @@ def reporting(store: Store, name: str) -> dict[str, list[dict]]:
     found: dict[str, list[dict]] = {}
     for line in experiments.all_experiments(store):
         same = (line.study, line.inputs, line.model, line.seed) == key and line.data_hash == told.training.sha256[:16]
-        plain = (line.split, line.fusion, line.task, line.state) == ("loso", "early", "binary", "done")
+        plain = (line.split, line.fusion, line.task, line.state) == ("loso", told.training.fusion, "binary", "done")
         if same and plain and line.target in told.targets:
             found.setdefault(line.target, validity.checklist(store, line.id)["axes"])
     return found

@@ -9,13 +9,13 @@ from core.settings import settings
 from tests.core.models.small import OPTIONS
 from tests.core.services.test_experiments import NOW, inline
 
-# what is published of each: its inputs, and options beside those that keep it small
+# what is published of each: its inputs, options beside those that keep it small, and its fusion
 NETS = {
-    "eegnet": ("eeg", {"epochs": 2}),
-    "cnn_lstm": ("eeg+ecg", {"epochs": 1}),
-    "tangent": ("eeg+ecg", {}),
-    "mlstm_fcn": ("ecg", {"epochs": 1}),
-    "bilstm_attention": ("ecg", {"epochs": 2}),
+    "eegnet": ("eeg", {"epochs": 2}, "early"),
+    "cnn_lstm": ("eeg+ecg", {"epochs": 1}, "intermediate"),
+    "tangent": ("eeg+ecg", {}, "early"),
+    "mlstm_fcn": ("ecg", {"epochs": 1}, "early"),
+    "bilstm_attention": ("ecg", {"epochs": 2}, "early"),
 }
 AUDIT = {
     "premium": {"value": 0.25, "low": 0.125, "high": 0.375}, "scores": {"nested_loso": 0.5},
@@ -42,7 +42,8 @@ def publish(store, patch, names=tuple(NETS)):
     studies.simulate(store, "small", subjects=3, trials=2, trial_s=12.0, effect=3.0, seed=2, now=NOW)
     for name in names:
         small(patch, name)
-        models.train(store, "small", ["arousal"], name, NETS[name][0], publish=own(name), now=NOW)
+        inputs, _, fusion = NETS[name]
+        models.train(store, "small", ["arousal"], name, inputs, publish=own(name), fusion=fusion, now=NOW)
 
 
 def own(name):

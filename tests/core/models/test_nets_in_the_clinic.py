@@ -70,6 +70,9 @@ def test_a_card_says_what_its_net_is_shown_and_what_a_prediction_is_of(store):
     assert eegnet["seen"]["takes"] == "signals" and len(eegnet["seen"]["channels"]["eeg"]) == 14
     assert eegnet["seen"]["rates"] == {"eeg": 128}
     assert eegnet["fitted"]["scaler"] == "card" and "model.safetensors" in eegnet["files"]
+    gated = models.card(store, "cnn-lstm")
+    assert gated["training"]["fusion"] == "intermediate" and eegnet["training"]["fusion"] == "early"
+    assert gated["seen"]["rates"] == {"eeg": 128, "ecg": 256}
     trials = models.card(store, "bilstm-attention")
     assert trials["seen"]["longest"] == 5 and "stretch of at most 5 windows" in trials["seen"]["each"]
     assert all(card["drift"]["features"] for card in (eegnet, trials))
