@@ -98,17 +98,9 @@ def model_train(
         from core.services import models
 
         answer = models.train(
-            store(),
-            study,
-            target,
-            model,
-            inputs,
-            publish=publish,
-            fusion=fusion,
-            seed=seed,
-            now=now(),
+            store(), study, target, model, inputs, publish=publish, fusion=fusion, seed=seed, now=now(),
             progress=report,
-        )
+        )  # fmt: skip
     show(answer, as_json, nested_lines)
 
 
