@@ -158,7 +158,7 @@ def out_of_fold(results: Sequence[FoldResult]) -> tuple[np.ndarray, np.ndarray]:
 
 def _calm(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> np.ndarray:
     """What models said of windows of people that they had not seen, of sessions begun where nothing High follows."""
-    if dataset.retold is None:
+    if dataset.retold is None or MODELS[spec.model].takes != "features":
         return np.empty(0)
     calm, task = dataset.retold.calm(dataset.high(spec.target)), tasks.task(dataset, "binary", spec.target)
     said = []
