@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from core.evaluation import experiment
 from core.evaluation.dataset import Dataset
@@ -97,7 +98,13 @@ def shaken(dataset: Dataset, rows: np.ndarray) -> Dataset:
     for type_, x in dataset.signals.items():
         signals[type_] = np.array(x)
         signals[type_][rows] = other(signals[type_][rows])
-    return replace(dataset, features=features, signals=signals, path=None)
+    retold = dataset.retold
+    if retold is not None:
+        own = np.isin(retold.of, rows)
+        x = retold.x.to_numpy(dtype=np.float64, copy=True)
+        x[own] = other(x[own])
+        retold = replace(retold, x=pd.DataFrame(x, columns=retold.x.columns))
+    return replace(dataset, features=features, signals=signals, path=None, retold=retold)
 
 
 def labels_turned(dataset: Dataset, spec: Spec, procedure: Procedure = OWN) -> Moved:

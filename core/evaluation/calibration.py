@@ -11,6 +11,8 @@ from core.evaluation import metrics
 from core.models.bundle import Calibrator, calibrated, logit
 
 THRESHOLD_RANGE = (0.25, 0.75)  # requirements S1-16
+# of the windows of people who stay calm, the most that may be called High
+CALM_SHARE = 0.1
 PLAIN = Calibrator(slope=1.0, intercept=0.0)
 # trials of both classes below which nothing is fitted to validation
 LEAST_TRIALS = 8
@@ -51,6 +53,16 @@ def best_threshold(y: np.ndarray, p: np.ndarray) -> float:
     candidates = np.concatenate([[0.5], (ordered[1:] + ordered[:-1]) / 2])
     candidates = np.clip(candidates, *THRESHOLD_RANGE)
     return float(max(candidates, key=lambda cut: (metrics.balanced_accuracy(y, p > cut), -abs(cut - 0.5))))
+
+
+def raised(threshold: float, calm: np.ndarray) -> float:
+    """The threshold, or the higher one that no more than CALM_SHARE of the windows of calm sessions lie above.
+
+    Kept within THRESHOLD_RANGE; ``calm`` are calibrated probabilities of people that the model had not seen.
+    """
+    if not len(calm):
+        return threshold
+    return float(np.clip(max(threshold, np.quantile(calm, 1 - CALM_SHARE)), *THRESHOLD_RANGE))
 
 
 def fit_classes(raw: np.ndarray, code: np.ndarray, unit: np.ndarray) -> Calibrator:

@@ -46,7 +46,7 @@ def injected(dataset: Dataset, spec: Spec, size: float, seed: int = 0) -> Datase
     moved = x + np.where(high, 1.0, -1.0)[:, None] * along * np.nan_to_num(np.nanstd(x, axis=0))
     features = dealt.features.copy()
     features[names] = moved
-    return replace(dealt, features=features, path=None)
+    return replace(dealt, features=features, path=None, retold=None)
 
 
 def control(

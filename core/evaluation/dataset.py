@@ -23,18 +23,44 @@ from core.settings import EPOC_14
 from core.types import CHANNEL_TYPES, Grade, Pipeline, Recording, Study, Trial
 
 if TYPE_CHECKING:
+    from core.evaluation.sessions import Session
     from core.pipeline import Prepared
 
 Progress = Callable[[float, str], None]
 # (what the chain made of a trial, its recording, the trial) -> the same, changed
 Change = Callable[["Prepared", Recording, Trial], "Prepared"]
 # counts up when what is written under a cache's name changes
-LAYOUT = 2
+LAYOUT = 3
 MANIFEST = "dataset.json"
+# of the windows of a session begun again, those this far apart: all its later beginnings together weigh about as much
+# as the real one
+RETOLD_EVERY_S = 30.0
 # the kind of columns that are scores of subjects; it is no channel type
 GROUP = "group"
 # ready features whose name does not begin with their channel type
 READY = {"rr": "rr", "hr": "rr", "skin": "eda"}
+
+
+@dataclass(frozen=True)
+class Retold:
+    """Rows told again: ``x`` (m, n_features), and ``of`` (m,), the row of the dataset that each of them is.
+
+    ``begun`` (m,) numbers the sessions begun again.
+    """
+
+    x: pd.DataFrame
+    of: np.ndarray
+    begun: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Retold:
+        """What some rows are told again as, ``of`` counting among them."""
+        place = {row: i for i, row in enumerate(rows)}
+        of = np.array([place.get(row, -1) for row in self.of], dtype=int)
+        return Retold(self.x[of >= 0].reset_index(drop=True), of[of >= 0], self.begun[of >= 0])
+
+    def calm(self, high: np.ndarray) -> np.ndarray:
+        """Which are of sessions without a High row, shape (m,), by ``high`` of each row of the dataset."""
+        return ~np.isin(self.begun, self.begun[high[self.of]])
 
 
 @dataclass(frozen=True)
@@ -46,6 +72,9 @@ class Dataset:
     ``channels`` names them. ``labels`` has a value of each target for each row, NaN where none was given; ``targets``
     are (lowest, highest, cut) and ``sides`` where High lies, as in ``Study``. ``onset_s`` is in seconds from the start
     of the trial's recording. ``n_lost`` counts trials of which nothing was usable.
+
+    ``retold`` are rows as the past would tell them, had the session been begun at a later rest: learned from beside
+    their row, and never scored. Who changes features leaves it out.
     """
 
     name: str
@@ -64,6 +93,7 @@ class Dataset:
     pipeline_hash: str = ""
     n_lost: int = 0
     path: Path | None = None
+    retold: Retold | None = None
 
     def __len__(self) -> int:
         return len(self.subject)
@@ -111,7 +141,7 @@ class Dataset:
             self, features=self.features.iloc[rows].reset_index(drop=True), subject=self.subject[rows],
             trial=self.trial[rows], stimulus=self.stimulus[rows], onset_s=self.onset_s[rows],
             labels={t: v[rows] for t, v in self.labels.items()}, signals={t: v[rows] for t, v in self.signals.items()},
-            path=None,
+            path=None, retold=self.retold and self.retold.take(rows),
         )  # fmt: skip
 
 
@@ -218,6 +248,10 @@ def open(path: Path) -> Dataset:
     told = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
     rows = pd.read_parquet(path / "rows.parquet")
     names = [name for columns in told["columns"].values() for name in columns]
+    retold = None
+    if (path / "retold.npy").is_file():
+        again = np.load(path / "retold.npy")
+        retold = Retold(pd.DataFrame(again[:, 2:], columns=names), *again[:, :2].T.astype(int))
     return Dataset(
         name=told["name"], sha256=told["sha256"],
         features=pd.DataFrame(np.load(path / "features.npy", mmap_mode="r"), columns=names, copy=False),
@@ -228,7 +262,7 @@ def open(path: Path) -> Dataset:
         columns={t: tuple(c) for t, c in told["columns"].items()}, sides=told["sides"],
         signals={t: np.load(path / f"signals_{t}.npy", mmap_mode="r") for t in told["channels"]},
         channels={t: tuple(c) for t, c in told["channels"].items()},
-        pipeline_hash=told["pipeline_hash"], n_lost=told["n_lost"], path=path,
+        pipeline_hash=told["pipeline_hash"], n_lost=told["n_lost"], path=path, retold=retold,
     )  # fmt: skip
 
 
@@ -292,7 +326,11 @@ class _Plan:
         if not rows:
             raise Refused("E-STUDY-EMPTY", "no trial of the study has a usable window", self.study.name)
         np.save(folder / "features.npy", np.concatenate(parts))
-        pd.concat(rows, ignore_index=True).to_parquet(folder / "rows.parquet")
+        table = pd.concat(rows, ignore_index=True)
+        table.to_parquet(folder / "rows.parquet")
+        again = list(self._retold(table)) if whole else []
+        if again:
+            np.save(folder / "retold.npy", np.concatenate(again))
         told = {
             "name": self.study.name, "sha256": _sha256(self.study), "pipeline_hash": self.pipeline.hash,
             "targets": {t: list(v) for t, v in self.study.targets.items()}, "sides": dict(self.study.high),
@@ -321,21 +359,47 @@ class _Plan:
 
     def _of_sessions(self) -> Iterator[tuple[Trial, _Made]]:
         """Windows that hear of their past: of whole sessions, each given to the trial that it lies in."""
-        from core import pipeline as chain
+        for session in self._sessions():
+            yield from self._told(session, session.recording, 0.0)
+
+    def _sessions(self) -> Iterator[Session]:
         from core.evaluation.sessions import sessions
 
+        return (s for s in sessions(self.study.trials) if set(self.recorded) <= set(s.recording.types))
+
+    def _told(self, session: Session, recording: Recording, begin_s: float) -> Iterator[tuple[Trial, _Made]]:
+        """What a recording that began in a session holds of each of its trials."""
+        from core import pipeline as chain
+
         names = [n for c in self.columns.values() for n in c]
-        for session in sessions(self.study.trials):
-            if not set(self.recorded) <= set(session.recording.types):
-                continue
-            prepared = chain.features_of(session.recording, self.pipeline, self.recorded)
-            owner = session.of(prepared.windows.onset_s, self.pipeline.window_s)
-            keep = prepared.usable(self.recorded) & (prepared.quality.grade(self.recorded) is not Grade.POOR)
-            for i, trial in enumerate(session.trials):
-                own = keep & (owner == i)
-                x = prepared.table.loc[own, names].to_numpy(dtype=np.float64)
-                onset_s = prepared.windows.onset_s[own] - session.spans[i][0]
-                yield trial, (onset_s, x) if own.any() else None
+        prepared = chain.features_of(recording, self.pipeline, self.recorded)
+        onset_s = prepared.windows.onset_s + begin_s
+        owner = session.of(onset_s, self.pipeline.window_s)
+        keep = prepared.usable(self.recorded) & (prepared.quality.grade(self.recorded) is not Grade.POOR)
+        for i, trial in enumerate(session.trials):
+            own = keep & (owner == i)
+            x = prepared.table.loc[own, names].to_numpy(dtype=np.float64)
+            yield trial, (onset_s[own] - session.spans[i][0], x) if own.any() else None
+
+    def _retold(self, rows: pd.DataFrame) -> Iterator[np.ndarray]:
+        """Rows of sessions begun again at each later rest, after the row that each is and its session: (m, 2 + n)."""
+        at = {key: i for i, key in enumerate(zip(rows.subject, rows.trial, rows.onset_s.round(3), strict=True))}
+        begun = 0
+        for session in self._sessions():
+            for i, rest in enumerate(session.trials):
+                if i == 0 or any(self.study.is_high(t, value) for t, value in rest.labels.items()):
+                    continue
+                begun += 1
+                recording, begin_s = session.begun(i, self.pipeline.step_s)
+                for (trial, made), (start_s, _) in zip(
+                    self._told(session, recording, begin_s), session.spans, strict=True
+                ):
+                    if made is None:
+                        continue
+                    onset_s, x = made
+                    of = np.array([at.get((trial.subject, trial.trial, t), -1) for t in onset_s.round(3)])
+                    kept = (of >= 0) & (np.abs(np.remainder(onset_s + start_s + 1e-6, RETOLD_EVERY_S)) < 1e-3)
+                    yield np.column_stack([of[kept], np.full(kept.sum(), begun), self._scored(trial, x[kept])])
 
     def _trial(self, trial: Trial, out: _Growing) -> tuple[np.ndarray, np.ndarray] | None:
         """Onsets (n,) and features (n, n_features) of a trial, or None where nothing of it can be used."""

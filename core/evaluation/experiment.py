@@ -293,6 +293,11 @@ def fit(
     x, back = seen_by(dataset, rows, spec.learned, takes)
     first = np.unique(back, return_index=True)[1]
     y, who = task.y[rows][first], dataset.subject[rows][first]
+    if takes == "features" and dataset.retold is not None:
+        again = dataset.retold.take(train)
+        of = train[again.of]
+        x = pd.concat([x, again.x.reindex(columns=x.columns)], ignore_index=True)
+        y, who = np.concatenate([y, task.y[of]]), np.concatenate([who, dataset.subject[of]])
     if spec.oversample == "smote" and several:
         x, y, who = synthetic(x, y, who, spec.seed)
     watched = None

@@ -19,6 +19,7 @@ from core import pipeline as chain
 from core.compute import Progress, part
 from core.errors import Refused
 from core.evaluation import calibration, metrics
+from core.evaluation.dataset import RETOLD_EVERY_S
 from core.evaluation.sessions import STEP_S, WINDOW_S, Session, sessions
 from core.features import causal, wrist
 from core.models import MODELS
@@ -29,10 +30,12 @@ EVERY_S, AFTER_S = 30.0, 300.0
 # order of a session's trials: where it is started again, and where nothing stressful follows
 RESTART, CALM = "relax_1", "relax_3_and_final"
 STROOP, INTERVIEW = ("baseline", "stroop", "relax_1"), ("relax_1", "interview", "relax_2")
-# what the nested figure selects among, by folds of whole people within the training people
-CHOICES = tuple(product(("additive", "logistic"), (0.001, 0.003, 0.01), (causal.PARTS, ("running", "before"))))
-# settings (features, normalisation, smoothing, model, strength) compared by hand on the same people before this one
-N_COMPARED = 150
+# what the nested figure selects among, by folds of whole people within the training people: model, strength, columns,
+# and whether sessions begun again are learned from
+CHOICES = tuple(product(("additive",), (0.001, 0.003, 0.01), (causal.PARTS, ("running", "before")), (True, False)))
+# settings (features, normalisation, smoothing, beginnings, model, strength) compared by hand on the same people before
+# this one
+N_COMPARED = 205
 INNER_FOLDS = 4
 
 
@@ -82,22 +85,24 @@ def controls(
     tasks = {t.trial for t in study.trials} | {t.groups.get("task", "") for t in study.trials}
     if not {RESTART, CALM, *STROOP, *INTERVIEW} <= tasks:
         raise Refused("E-CONTROLS", "the study does not have the tasks that the controls need", study.name)
-    whole, again, calm = _three(study, target, pipeline, types, part(progress, 0.0, 0.5))
+    begun = _begun(study, target, pipeline, types, part(progress, 0.0, 0.5))
+    whole, again, calm = (begun[name] for name in ("", RESTART, CALM))
+    learned = _stacked([whole, *(_thinned(rows) for task, rows in begun.items() if task)])
     say = part(progress, 0.5, 1.0)
     with threadpool_limits(1):
         say(0.0, "Leaving one subject out")
-        found = _Loso(whole, seed, model)
+        found = _Loso(whole, seed, model, learned, _thinned(calm))
         own = found.decide(whole)
         restarted, calm_p = (found.decide(r) for r in (again, calm))
         say(0.3, "Clock, movement, one stressor from the other")
         clock = _Loso(replace(whole, x=_clock(whole)), seed, "forest")
         moved = _Loso(replace(whole, x=whole.movement), seed, model)
         crossed = {
-            "stroop_to_interview": _crossed(whole, STROOP, INTERVIEW, seed, model),
-            "interview_to_stroop": _crossed(whole, INTERVIEW, STROOP, seed, model),
+            "stroop_to_interview": _crossed(whole, learned, STROOP, INTERVIEW, seed, model),
+            "interview_to_stroop": _crossed(whole, learned, INTERVIEW, STROOP, seed, model),
         }
         say(0.6, "Selecting within the training people")
-        nested = _nested(whole, seed)
+        nested = _nested(whole, learned, seed)
     pure = whole.scored & whole.pure
     late = replace(again, x=_clock(again))
     same = pure & np.isin(whole.task, list(dict.fromkeys(again.task)))
@@ -112,10 +117,10 @@ def controls(
             "same_windows_from_the_start": _scores(whole, own, same)["roc_auc"],
         },
         "calm_only": _flagged(calm, calm_p),
-        "higher_cut": [
+        "other_cuts": [
             {"cut_plus": more, "balanced_accuracy": _scores(whole, own - more, pure)["balanced_accuracy"]["value"],
              "calm_flagged": _flagged(calm, calm_p - more)["flagged"]}
-            for more in (0.05, 0.1, 0.15)
+            for more in (-0.1, -0.05, 0.05)
         ],
         "clock": {
             "roc_auc": _scores(whole, clock.predict(clock.rows) - 0.5, pure)["roc_auc"],
@@ -130,19 +135,26 @@ def controls(
 # --- rows
 
 
-def _three(
+def _begun(
     study: Study, target: str, pipeline: Pipeline, types: Sequence[str], progress: Progress
-) -> tuple[Rows, Rows, Rows]:
-    """Sessions from their start, begun at the first rest after a stressor, and begun at the last rest."""
-    parts: dict[str, list[Rows]] = {"": [], RESTART: [], CALM: []}
+) -> dict[str, Rows]:  # fmt: skip
+    """Sessions from their start ("") and begun again at each later rest, by the name of its task."""
+    parts: dict[str, list[Rows]] = {"": []}
     n = len({t.subject for t in study.trials})
     for i, session in enumerate(sessions(study.trials)):
         progress(i / n, f"Windows of {session.trials[0].subject}")
-        for task in parts:
+        rests = [t.groups.get("task", t.trial) for t in session.trials[1:]
+                 if not study.is_high(target, t.labels[target])]  # fmt: skip
+        for task in ("", *rests):
             made = _rows(study, target, session, pipeline, types, task)
             if made is not None:
-                parts[task].append(made)
-    return tuple(_stacked(p) for p in parts.values())  # type: ignore[return-value]
+                parts.setdefault(task, []).append(made)
+    return {task: _stacked(p) for task, p in parts.items()}
+
+
+def _thinned(rows: Rows) -> Rows:
+    """The rows of a session begun again that are learned from."""
+    return replace(rows, usable=rows.usable & (np.abs(rows.end_s % RETOLD_EVERY_S) < 1e-6))
 
 
 def _rows(
@@ -152,8 +164,7 @@ def _rows(
     first = _place(session, task)
     if first is None:
         return None
-    begin_s = np.ceil(session.spans[first][0] / pipeline.step_s) * pipeline.step_s
-    recording = _from(session.recording, begin_s)
+    recording, begin_s = session.begun(first, pipeline.step_s)
     prepared = chain.features_of(recording, pipeline, types)
     onset_s = prepared.windows.onset_s
     since_s = onset_s + pipeline.window_s
@@ -175,16 +186,6 @@ def _place(session: Session, task: str) -> int | None:
         return 0
     found = [i for i, t in enumerate(session.trials) if task in (t.trial, t.groups.get("task"))]
     return found[0] if found else None
-
-
-def _from(recording: Recording, begin_s: float) -> Recording:
-    """What a recording that was started later would have been."""
-
-    def cut(s: Signal) -> Signal:
-        first = max(0, round((begin_s - s.onset_s) * s.sfreq))
-        return replace(s, data=s.data[first:], onset_s=s.onset_s + first / s.sfreq - begin_s)
-
-    return replace(recording, signals=tuple(cut(s) for s in recording.signals))
 
 
 def _movement(recording: Recording, onset_s: np.ndarray, pipeline: Pipeline) -> pd.DataFrame:
@@ -225,14 +226,19 @@ def _clock(rows: Rows) -> pd.DataFrame:
 
 
 class _Loso:
-    """A model for each person, fitted on all others; and the calibrator and cut that the others' predictions teach."""
+    """A model for each person, fitted on all others; and the calibrator and cut that the others' predictions teach.
 
-    def __init__(self, rows: Rows, seed: int, model: str):
-        self.rows = rows
+    ``learned`` are the rows to learn from where they are more than ``rows``: sessions begun again too. ``calm`` are of
+    sessions without a stressor, of which the cut lets few be flagged.
+    """
+
+    def __init__(self, rows: Rows, seed: int, model: str, learned: Rows | None = None, calm: Rows | None = None):
+        self.rows, self.calm = rows, calm
+        of = learned or rows
         self.fitted = {
-            name: MODELS[model].make(seed).fit(rows.x[own], rows.now[own], groups=rows.subject[own])
+            name: MODELS[model].make(seed).fit(of.x[own], of.now[own], groups=of.subject[own])
             for name in _people(rows)
-            if (own := rows.trained & (rows.subject != name)).any()
+            if (own := of.trained & (of.subject != name)).any()
         }
 
     def predict(self, rows: Rows) -> np.ndarray:
@@ -247,57 +253,68 @@ class _Loso:
     def decide(self, rows: Rows) -> np.ndarray:
         """Calibrated probability less the cut: positive is High. Both come from the other people's predictions."""
         seen, raw = self.predict(self.rows), self.predict(rows)
+        quiet = self.predict(self.calm) if self.calm else np.empty(0)
         out = np.full(len(raw), np.nan)
         for name in _people(rows):
             others = self.rows.trained & (self.rows.subject != name)
             by, cut = calibration.fit(seen[others], self.rows.now[others], self.rows.unit[others])
+            if self.calm:
+                cut = calibration.raised(cut, calibrated(quiet[self.calm.trained & (self.calm.subject != name)], by))
             own = rows.subject == name
             out[own] = calibrated(raw[own], by) - cut
         return out
 
 
-def _crossed(rows: Rows, learned: Sequence[str], tested: Sequence[str], seed: int, model: str) -> dict[str, Any]:
+def _crossed(
+    rows: Rows, learned: Rows, known: Sequence[str], tested: Sequence[str], seed: int, model: str
+) -> dict[str, Any]:  # fmt: skip
     """Learn one stressor and the rests beside it, be asked for the other, of another person."""
-    some = replace(rows, usable=rows.usable & np.isin(rows.task, learned))
-    raw = _Loso(some, seed, model).predict(rows)
+    some = replace(learned, usable=learned.usable & np.isin(learned.task, known))
+    raw = _Loso(rows, seed, model, some).predict(rows)
     return _scores(rows, raw - 0.5, rows.scored & rows.pure & np.isin(rows.task, tested))["roc_auc"]
 
 
-def _nested(rows: Rows, seed: int) -> dict[str, Any]:
-    """Scores where model, strength and columns are selected again for each person, by the other people alone."""
+def _nested(rows: Rows, learned: Rows, seed: int) -> dict[str, Any]:
+    """Scores where the choice is made again for each person, by the other people alone."""
     margin = np.full(len(rows.now), np.nan)
     chosen: dict[str, int] = {}
-    merit = _merits(rows, seed)
+    merit = _merits(rows, learned, seed)
     for i, name in enumerate(_people(rows)):
-        best = int(np.argmax(merit[i]))
-        model, strength, parts = CHOICES[best]
-        own = rows.subject == name
-        x = _columns(rows.x, parts)
-        fitted = MODELS[model].make(seed, strength=strength).fit(x[rows.trained & ~own], rows.now[rows.trained & ~own])
-        margin[own & rows.usable] = fitted.predict_proba(x[own & rows.usable])[:, 1] - 0.5
-        key = f"{model} {strength:g} {'+'.join(parts)}"
+        best = CHOICES[int(np.argmax(merit[i]))]
+        own = (rows.subject == name) & rows.usable
+        margin[own] = _chosen(best, rows, learned, [name], own, seed) - 0.5
+        model, strength, parts, again = best
+        key = f"{model} {strength:g} {'+'.join(parts)}{' begun again' if again else ''}"
         chosen[key] = chosen.get(key, 0) + 1
     return {**_scores(rows, margin, rows.scored & rows.pure), "chosen": chosen, "n_choices": len(CHOICES)}
 
 
-def _merits(rows: Rows, seed: int) -> np.ndarray:
+def _merits(rows: Rows, learned: Rows, seed: int) -> np.ndarray:
     """Mean AUC of each choice on inner folds of people, for each person left out: shape (n_people, n_choices)."""
     people = _people(rows)
     merit = np.zeros((len(people), len(CHOICES)))
     pure = rows.scored & rows.pure
     for i, name in enumerate(people):
         others = np.random.default_rng([seed, i]).permutation([p for p in people if p != name])
-        for k, (model, strength, parts) in enumerate(CHOICES):
-            x = _columns(rows.x, parts)
+        for k, choice in enumerate(CHOICES):
             raw = np.full(len(rows.now), np.nan)
             for fold in np.array_split(others, INNER_FOLDS):
-                tested = np.isin(rows.subject, fold)
-                own = rows.trained & ~tested & (rows.subject != name)
-                own &= np.abs(rows.end_s % EVERY_S) < 1e-6  # a third of the windows is enough to choose by
-                fitted = MODELS[model].make(seed, strength=strength).fit(x[own], rows.now[own])
-                raw[tested & pure] = fitted.predict_proba(x[tested & pure])[:, 1]
+                tested = np.isin(rows.subject, fold) & pure
+                raw[tested] = _chosen(choice, rows, learned, [name, *fold], tested, seed, every=3)
             merit[i, k] = _scores(rows, raw - 0.5, pure & (rows.subject != name))["roc_auc"]["value"]
     return merit
+
+
+def _chosen(
+    choice: tuple[str, float, Sequence[str], bool], rows: Rows, learned: Rows, without: Sequence[str],
+    tested: np.ndarray, seed: int, every: int = 1,
+) -> np.ndarray:  # fmt: skip
+    """Probability of some rows by a model of one choice, fitted without some people; a third is enough to choose by."""
+    model, strength, parts, again = choice
+    of = learned if again else rows
+    own = np.flatnonzero(of.trained & ~np.isin(of.subject, without))[::every]
+    fitted = MODELS[model].make(seed, strength=strength).fit(_columns(of.x.iloc[own], parts), of.now[own])
+    return fitted.predict_proba(_columns(rows.x[tested], parts))[:, 1]
 
 
 def _columns(x: pd.DataFrame, parts: Sequence[str]) -> pd.DataFrame:

@@ -87,7 +87,7 @@ def transfer(source: Dataset, target: Dataset, spec: Spec) -> dict[str, Any]:
     if not names:
         raise Refused("E-TRANSFER", "the two studies share no column", f"{source.name}, {target.name}")
     a, b = (
-        replace(own, features=own.features[names], columns=columns)
+        replace(own, features=own.features[names], columns=columns, retold=None)
         for own in (d.take(d.rows(spec.target)) for d in (source, target))
     )
     told = []

@@ -1,9 +1,10 @@
 """A person's features told by their own past: what ``norm_mode`` "causal" means.
 
 Three columns of each feature: ``_first``, less its median over the first minutes; ``_running``, in SDs from its mean
-over the last 20 minutes; ``_before``, less its mean over the five minutes before the window. Then an exponential mean
+over the 20 minutes before the window; ``_before``, less its mean over the five minutes before it. The SD of a short
+past is drawn towards what is usual, so that a calm beginning does not make little of much. Then an exponential mean
 of the rows so far, so that one odd window does not decide. Nothing here knows a time, an index or a label; no row
-hears of one after it, and none of more than 20 minutes before it but for the first minutes.
+hears of one after it, and none of more than 20 minutes before its window but for the first minutes.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ def set_of(types: Iterable[str]) -> str:
     Examples
     --------
     >>> set_of(("eda", "ppg"))
-    'causal-eda27+ppg45/1'
+    'causal-eda27+ppg45/2'
     """
-    return "causal-" + "+".join(f"{t}{len(names((t,)))}" for t in types) + "/1"
+    return "causal-" + "+".join(f"{t}{len(names((t,)))}" for t in types) + "/2"
 
 
 def table(recording: Recording, windows: Windows, quality: Quality, types: Iterable[str]) -> pd.DataFrame:
@@ -84,16 +85,18 @@ def told(raw: pd.DataFrame, end_s: np.ndarray, window_s: float, usual: np.ndarra
     end_s : ndarray, shape (n_windows,)
         When each window ends, from the start of the signal, increasing.
     usual : ndarray, shape (n_features,)
-        Usual SD of each feature within a person: the least that a running SD is taken to be.
+        Usual SD of each feature within a person, which the running SD takes for as many minutes as the first are.
     """
     x = raw.to_numpy(dtype=np.float64)
-    mean, square = (_over(values, end_s, end_s, RUNNING_S) for values in (x, x**2))
+    begin_s = end_s - window_s
+    mean, square = (_over(values, end_s, begin_s, RUNNING_S) for values in (x, x**2))
+    past_s = np.clip(begin_s, 0.0, RUNNING_S)[:, None]
     with np.errstate(invalid="ignore"):
-        sd = np.maximum(np.sqrt(np.maximum(square - mean**2, 0.0)), usual)
+        sd = np.sqrt((past_s * np.maximum(square - mean**2, 0.0) + FIRST_S * usual**2) / (past_s + FIRST_S))
     found = {
         "first": x - _first(x, end_s, window_s),
         "running": (x - mean) / sd,
-        "before": x - _over(x, end_s, end_s - window_s, BEFORE_S),
+        "before": x - _over(x, end_s, begin_s, BEFORE_S),
     }
     columns = [f"{name}_{part}" for part in PARTS for name in raw.columns]
     smooth = _smoothed(np.hstack([found[part] for part in PARTS]), end_s)
