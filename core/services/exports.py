@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
-import json
 import re
 import secrets
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,24 +15,17 @@ from typing import Any
 
 import pandas as pd
 
-from core.errors import Refused
 from core.reports.paper import About
-from core.services import experiments, stored
-from core.services.export_columns import COLUMNS, INSIGHTS, MEASURES, RESULTS, WINDOWS
-from core.services.pseudonyms import require
+from core.services.export_bytes import FORMATS as FORMATS
+from core.services.export_bytes import as_json, said, table_bytes
+from core.services.export_columns import COLUMNS
+from core.services.export_tables import KINDS as KINDS
+from core.services.export_tables import Columns, described, frame, type_name, typed
 from core.settings import VERSION, settings
 from core.storage import audit
-from core.storage import insights as insight_rows
 from core.storage import jobs as rows
-from core.storage import sessions as session_rows
-from core.storage.records import InsightRecord, label
 from core.storage.store import Store, Transaction
-from core.types import Reason
 
-# by name: type, unit and meaning
-Columns = Mapping[str, tuple[str, str, str]]
-KINDS = ("measures", "windows", "insights", "results")
-FORMATS = ("csv", "parquet")
 NOTICE = (
     "Research software. Not a medical device, not cleared or certified by any authority. "
     "Do not use it for diagnosis or treatment decisions."
@@ -45,9 +36,6 @@ DEMONSTRATION = (
 )
 # the first and last day in a file's name, where it has none
 NO_DAYS = ("none", "none")
-# what is written where a session had no model, and where its values were measured elsewhere
-NO_MODEL, IMPORTED = "no_model", "imported"
-_FORMULA = tuple("=+-@＝＋－＠\t\r\n\0")
 
 
 @dataclass(frozen=True)
@@ -75,103 +63,6 @@ class Export:
         return f"{first.partition('/')[0] if '/' in first else first.rpartition('.')[0]}.zip"
 
 
-# --- the tables
-
-
-def frame(
-    store: Store,
-    what: str,
-    *,
-    patient: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> pd.DataFrame:
-    """The rows of an export as they will be written, columns as in design 6; for previews."""
-    if what not in COLUMNS:
-        raise Refused("E-EXPORT-KIND", f"there is no export {what!r}.", "what", f"Use one of {', '.join(KINDS)}.")
-    if what == "results":
-        return typed(experiments.results_table(store), RESULTS)
-    with store.read() as tx:
-        return _frame(tx, what, patient, since, until)
-
-
-def _frame(
-    tx: Transaction, what: str, patient: str | None, since: datetime | None, until: datetime | None
-) -> pd.DataFrame:
-    patient_id = require(tx, patient).id if patient else None
-    if what == "measures":
-        found = session_rows.measure_table(tx, patient_id=patient_id, since=since, until=until)
-        return _typed([_measure(row) for row in found], MEASURES)
-    if what == "windows":
-        return _windows(session_rows.series_table(tx, patient_id=patient_id, since=since, until=until))
-    return _insights(tx, insight_rows.table(tx, patient_id, since, until))
-
-
-def _typed(table: Sequence[Sequence[Any]], columns: Columns) -> pd.DataFrame:
-    """A frame with the declared types, whether it has rows or not."""
-    by_column: Iterable[Sequence[Any]] = zip(*table, strict=True) if table else ([] for _ in columns)
-    made = {}
-    for (name, (dtype, _, _)), values in zip(columns.items(), by_column, strict=True):
-        if dtype == "time":
-            made[name] = pd.Series(pd.to_datetime(list(values), utc=True)).astype("datetime64[us, UTC]")
-        else:
-            made[name] = pd.Series(list(values), dtype=dtype)
-    return pd.DataFrame(made)
-
-
-def _why(reason: str | None, *numbers: float | None) -> str:
-    """The reason beside empty numeric cells; "" where none is empty."""
-    return reason or (str(Reason.NOT_SUPPORTED) if any(n is None for n in numbers) else "")
-
-
-def _measure(row: Any) -> tuple:
-    model = IMPORTED if row.imported else row.model or NO_MODEL
-    said = "none"
-    if row.kind == "prediction" and row.value is not None:
-        low, high = row.low, row.high
-        unsure = low is not None and high is not None and row.threshold is not None and low <= row.threshold <= high
-        said = "Unsure" if unsure or row.threshold is None else "High" if row.value > row.threshold else "Low"
-    return (
-        row.pseudonym, label(row.pseudonym, row.number), row.started_at, row.kind, row.name, row.value, row.low,
-        row.high, row.unit, _why(row.reason, row.value, row.low, row.high, row.usable_share), row.usable_share, model,
-        row.model_version or "none", row.model_basis or "none", row.model_demonstration, said, row.status, row.imported,
-        row.simulated, row.pipeline_hash or "none", row.newest,
-    )  # fmt: skip
-
-
-def _windows(found: Sequence[Any]) -> pd.DataFrame:
-    table: list[tuple] = []
-    for row in found:
-        session = label(row.pseudonym, row.number)
-        onsets, proba = stored.unpack(row.onset_s).tolist(), stored.unpack(row.proba).tolist()
-        for onset, p in zip(onsets, proba, strict=True):
-            usable = p == p
-            table.append(
-                (row.pseudonym, session, row.model, row.target, onset, row.duration_s, p if usable else None, usable,
-                 "" if usable else str(Reason.LOW_QUALITY), row.started_at, row.model_version)
-            )  # fmt: skip
-    return _typed(table, WINDOWS)
-
-
-def _insights(tx: Transaction, found: Sequence[Any]) -> pd.DataFrame:
-    records = [(row[0], row[1], InsightRecord(*row[2:])) for row in found]
-    decisions = insight_rows.decisions(tx, [r.id for _, _, r in records if r.state != "new"])
-    table = []
-    for pseudonym, started_at, r in records:
-        last = next((d for d in reversed(decisions.get(r.id, [])) if d.undone_at is None), None)
-        table.append(
-            (
-                pseudonym, str(r.id), r.kind, r.measure, r.session, r.severity, r.text, r.value, r.reference, r.n,
-                r.expected_by_chance, started_at, r.last_session, r.low, r.high, r.p, r.q,
-                _why(None, r.low, r.high, r.p, r.q), r.preset, r.rule, r.model or NO_MODEL, r.period_start,
-                r.period_end, r.weight, r.state, last.who if last else "nobody",
-                last.at.isoformat() if last else "not decided",
-                last.reason if last and last.reason else "none",
-            )
-        )  # fmt: skip
-    return _typed(table, INSIGHTS)
-
-
 # --- the files
 
 
@@ -195,14 +86,6 @@ def export(
     return _make(store, what, fmt, table, patient or "cohort", filters, described(COLUMNS[what]), now)
 
 
-def described(columns: Columns) -> list[dict]:
-    """The dictionary of a table with declared columns."""
-    return [
-        {"column": name, "type": _type_name(dtype), "unit": unit or "none", "meaning": meaning}
-        for name, (dtype, unit, meaning) in columns.items()
-    ]
-
-
 def export_rows(
     store: Store,
     kind: str,
@@ -216,11 +99,6 @@ def export_rows(
 ) -> Export:
     """Export rows with declared columns as csv or parquet, with dictionary and manifest; audited."""
     return _make(store, kind, fmt, typed(rows, columns), subject, dict(filters or {}), described(columns), now)
-
-
-def typed(rows: Sequence[Mapping[str, Any]], columns: Columns) -> pd.DataFrame:
-    """Rows as a table with the declared columns."""
-    return _typed([[row[name] for name in columns] for row in rows], columns)
 
 
 def export_text(
@@ -249,7 +127,7 @@ def export_view(
     dictionary = [
         {
             "column": str(name),
-            "type": _type_name(str(table[name].dtype)),
+            "type": type_name(str(table[name].dtype)),
             "unit": "see meaning",
             "meaning": meanings.get(str(name), str(name)),
         }
@@ -329,23 +207,6 @@ def _entries(value: Mapping[str, Any], meanings: Mapping[str, str]) -> list[dict
          "meaning": meanings.get(name, name)}
         for name, own in value.items()
     ]  # fmt: skip
-
-
-def said(value: Any) -> Any:
-    """A nested value with words in place of numbers that are not there."""
-    if isinstance(value, Mapping):
-        return {name: said(own) for name, own in value.items()}
-    if isinstance(value, list | tuple):
-        return [said(own) for own in value]
-    return {"not_computed": str(Reason.TOO_FEW)} if value is None or value != value else value
-
-
-def _type_name(dtype: str) -> str:
-    if dtype == "time" or dtype.startswith("datetime"):
-        return "time"
-    return {"float": "number", "int64": "whole number", "bool": "true or false"}.get(
-        "float" if dtype.startswith("float") else dtype.lower(), "text"
-    )
 
 
 def _make(
@@ -479,22 +340,6 @@ def _versions(table: pd.DataFrame) -> dict[str, list[str]]:
     return found
 
 
-def as_json(value: Any) -> bytes:
-    """A value of ours as the bytes of a JSON file."""
-    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n").encode()
-
-
-def table_bytes(table: pd.DataFrame, fmt: str) -> bytes:
-    """A table as csv or parquet."""
-    if fmt not in FORMATS:
-        raise Refused("E-EXPORT-FORMAT", f"there is no format {fmt!r}.", "format", f"Use {' or '.join(FORMATS)}.")
-    if fmt == "csv":
-        return csv_bytes(table)
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, engine="pyarrow", index=False)
-    return buffer.getvalue()
-
-
 def write(export: Export, folder: Path) -> list[Path]:
     """Write an export's files into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -505,46 +350,6 @@ def write(export: Export, folder: Path) -> list[Path]:
         part.write_bytes(data)
         made.append(part.replace(folder / name))
     return made
-
-
-def guarded(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text
-
-
-def csv_bytes(table: pd.DataFrame) -> bytes:
-    """UTF-8 CSV, text quoted and guarded against spreadsheet formulas, times as ISO 8601 with offset."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerow([guarded(str(name)) for name in table.columns])
-    columns = [_cells(table.iloc[:, i]) for i in range(table.shape[1])]
-    writer.writerows(zip(*columns, strict=True))
-    return out.getvalue().encode()
-
-
-def _cells(column: pd.Series) -> list[str]:
-    if pd.api.types.is_bool_dtype(column.dtype):
-        return [str(bool(v)) for v in column]
-    if pd.api.types.is_float_dtype(column.dtype):
-        return ["" if v != v else repr(v) for v in column.astype("float64").tolist()]
-    if pd.api.types.is_integer_dtype(column.dtype):
-        return ["" if v is pd.NA else str(v) for v in column.tolist()]
-    return [_cell(v) for v in column.tolist()]
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, datetime):  # a pandas time as well; NaT is none
-        return "" if pd.isna(value) else _iso(value)
-    if value is None or (isinstance(value, float) and value != value) or value is pd.NaT or value is pd.NA:
-        return ""
-    if isinstance(value, bool | int | float):
-        return str(value)
-    return guarded(str(value))
-
-
-def _iso(at: datetime) -> str:
-    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return aware.isoformat()
 
 
 def recent(store: Store, limit: int = 50) -> Sequence[dict]:
