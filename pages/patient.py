@@ -14,7 +14,7 @@ from core.services import insights, patients, sessions
 from core.services.insights import Card
 from core.services.patients import Baseline, Event, Patient, SelfReport
 from core.services.sessions import SessionRow
-from core.settings import BASELINE_SESSIONS, MEASURE_UNITS
+from core.settings import BASELINE_SESSIONS, MEASURE_UNITS, PREDICTIONS
 
 RANGES = {"30d": 30, "90d": 90, "1y": 366, "all": None}
 RANGE_NAMES = {"30d": "30 days", "90d": "90 days", "1y": "1 year", "all": "All"}
@@ -272,7 +272,9 @@ with components.page("patient"):
     with st.container(horizontal=True, vertical_alignment="bottom"):
         span = state.choice("Range", state.RANGE, RANGE_NAMES, "all")
         computed = [m for m in markers if any(m in r.measures and r.measures[m].value is not None for r in every)]
-        first = [m for m in FIRST_MARKERS if m in computed] or computed[:2] or markers[:1]
+        own = [m for m in computed if m in PREDICTIONS]
+        usual = [m for m in FIRST_MARKERS if m in computed] or [m for m in computed if m not in own][:2]
+        first = own + usual or markers[:1]
         chosen = (
             st.multiselect("More lanes", markers, default=first, format_func=formats.name, width=460) if markers else []
         )
