@@ -100,12 +100,13 @@ def under_way(store, study: str, model: str, fusion: str, seed: int) -> list[Job
 def cell(store, line: Line | None, told: Mapping | None, params: Mapping[str, Any], queued: Sequence[Job]) -> None:
     """One set of signals for one target."""
     target, inputs = params["target"], params["inputs"]
-    with st.container(key=f"narrow-{target}-{inputs}"):
-        st.caption(formats.name(target))
+    job = next((j for j in queued if covers(j, target, inputs)), None)
+    if line is not None or job is not None:
+        with st.container(key=f"narrow-{target}-{inputs}"):
+            st.caption(formats.name(target))
     if line is not None and line.summary is not None:
         score(line, told, inputs)
         return
-    job = next((j for j in queued if covers(j, target, inputs)), None)
     if job is not None:
         nav.link("jobs", f"● {job.state}", {state.JOB: job.id})
         return

@@ -62,7 +62,7 @@ def row(line: Line, tie: Mapping[str, str], audited: Mapping[str, results.Audite
         "Model": research.model_title(line.model),
         "Split": wording.SPLITS.get(line.split, line.split).partition(":")[0],
         "Balanced accuracy": (research.interval(at["balanced_accuracy"]) if scored else why) + leaky,
-        "Chance": formats.span(chance["low"], chance["high"]) if chance else why,
+        "Chance": formats.span(chance["low"], chance["high"]) if chance else None if line.summary is None else why,
         "Leaks": research.badge(line, audited),
         "AUC": (research.interval(at["roc_auc"]) if scored else why) + leaky,
         "Macro-F1": (research.interval(at["macro_f1"]) if scored else why) + leaky,

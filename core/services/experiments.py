@@ -170,9 +170,11 @@ def _run_folds(
 
 def _words(done: int, total: int, n: int, seconds: float, left: int) -> str:
     """How far it is, and about how long it takes still."""
-    text = f"fold {done} of {total}"
-    if not n or not left:
+    text = f"fold {done} of {total} done"
+    if not left:
         return text
+    if not n:
+        return f"{text}, time left is known after the next"
     rest = seconds / n * left
     return f"{text}, about {rest / 60:.0f} min left" if rest >= 90 else f"{text}, about {rest:.0f} s left"
 

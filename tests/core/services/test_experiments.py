@@ -241,3 +241,17 @@ def test_learning_curves_are_event_files_of_tensorboard(tmp_path):
     found = events.Scalars("train_loss")
     assert [(e.step, round(e.wall_time)) for e in found] == [(1, 1002), (2, 1004), (3, 1006)]
     assert np.allclose([e.value for e in found], [1.0, 0.5, 1 / 3])
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ((0, 6, 0, 3.0, 6), "fold 0 of 6 done, time left is known after the next"),
+        ((4, 6, 0, 3.0, 2), "fold 4 of 6 done, time left is known after the next"),
+        ((2, 6, 2, 20.0, 4), "fold 2 of 6 done, about 40 s left"),
+        ((2, 6, 2, 90.0, 4), "fold 2 of 6 done, about 3 min left"),
+        ((6, 6, 6, 90.0, 0), "fold 6 of 6 done"),
+    ],
+)
+def test_the_bar_says_how_many_folds_are_done_and_about_how_long_the_rest_takes(told, words):
+    assert experiments._words(*told) == words
