@@ -153,8 +153,9 @@ def analyse(
     notices += view.notices
     prediction: Prediction | None = None
     reason: Reason | None = without if bundle is None else None
+    silent = Reason.TOO_SHORT if recording.duration_s < least_s(pipeline) else Reason.LOW_QUALITY
     if bundle is not None and view.quality.grade(required) is Grade.POOR:
-        reason = Reason.LOW_QUALITY
+        reason = silent
     elif bundle is not None:
         say(0.7, "Computing windows and features, and what the model says of them")
         try:
@@ -164,7 +165,7 @@ def analyse(
             reason = Reason.NO_BASELINE
         else:
             if not np.isfinite(prediction.proba).any():
-                prediction, reason = None, Reason.LOW_QUALITY
+                prediction, reason = None, silent
 
     if bundle is not None and prediction is not None:
         predicted = aggregate.prediction_measures(prediction, bundle)
@@ -176,7 +177,7 @@ def analyse(
     abstained = (bundle is not None and prediction is None) or all(m.value is None for m in measures)
     return Summary(
         status="abstained" if abstained else "ok",
-        reasons=_reasons(view.shown, required, reason if bundle else None),
+        reasons=_reasons(view.shown, required, reason if bundle else None, least_s(pipeline)),
         measures=measures,
         state=states.state(predicted),
         quality=view.shown,
@@ -212,6 +213,11 @@ def _predict(
     return found, tuple(n for n in said if n)
 
 
+def least_s(pipeline: Pipeline) -> float:
+    """How long a recording must be for a model to say anything, in seconds."""
+    return causal.LEAST_S if pipeline.norm_mode == "causal" else pipeline.window_s
+
+
 def in_baseline(recording: Recording, cut: Windows) -> np.ndarray:
     """Windows that overlap an annotation ``baseline``, shape (n_windows,)."""
     inside = np.zeros(len(cut), dtype=bool)
@@ -221,10 +227,14 @@ def in_baseline(recording: Recording, cut: Windows) -> np.ndarray:
     return inside
 
 
-def _reasons(verdict: Quality, required: tuple[str, ...] | None, reason: Reason | None) -> tuple[str, ...]:
+def _reasons(
+    verdict: Quality, required: tuple[str, ...] | None, reason: Reason | None, needed_s: float
+) -> tuple[str, ...]:  # fmt: skip
     """Why a session is not plainly good, in words: of the required signals, without a model of all present."""
     types = verdict.types if required is None else [t for t in verdict.types if t.type in required]
     said = [text for t in types if t.grade is not Grade.GOOD for text in t.reasons]
     if reason is Reason.NO_BASELINE:
         said.append("The model needs at least 5 s of usable baseline, and the recording has none.")
+    if reason is Reason.TOO_SHORT:
+        said.append(f"The recording is too short: the model needs at least {needed_s:.0f} s.")
     return tuple(dict.fromkeys(said))

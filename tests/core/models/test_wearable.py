@@ -82,6 +82,13 @@ def test_silent_skin_or_a_lost_pulse_has_no_index(band, model, type_):
     assert found.status == "abstained" and found.measure("stress").reason is Reason.LOW_QUALITY
 
 
+@pytest.mark.parametrize("end_s", [40.0, 150.0])
+def test_a_recording_of_less_than_three_minutes_is_told_to_be_too_short(band, model, end_s):
+    found = chain.analyse(shorter(band, end_s), model)
+    assert found.status == "abstained" and found.measure("stress").reason is Reason.TOO_SHORT
+    assert any("too short" in text and "180 s" in text for text in found.reasons)
+
+
 def test_it_can_be_trained_again(shared_data, tmp_path):
     whole = stress_predict.source(shared_data / "labelled" / "stress_predict", {})
     few = [p for p in whole.trials if p.subject in ("S02", "S05", "S08", "S11")]
