@@ -60,6 +60,7 @@ def data(card: Card) -> None:
     """The study it learned from, and what it reads."""
     told = card["training"]
     signals = card["signals"]
+    fusion = f", {told['fusion']} fusion" if len(signals["required"]) > 1 else ""
     needs = [f"{wording.CHANNEL_TYPES.get(t, t)}{f' ({len(names)} channels)' if names else ''}, trained on "
              f"{signals['sfreq'][t]:g} Hz" for t, names in signals["required"].items()]  # fmt: skip
     facts = {
@@ -70,7 +71,7 @@ def data(card: Card) -> None:
         "Subjects": f"{told['n_subjects']:,}",
         "Trials": f"{told['n_trials']:,}",
         "Windows": f"{told['n_windows']:,}, each {card['pipeline']['window_s']:g} s",
-        "Kind of model": f"{research.model_title(told['model'])}, {told['fusion']} fusion, seed {told['seed']}",
+        "Kind of model": f"{research.model_title(told['model'])}{fusion}, seed {told['seed']}",
         "Needs": "; ".join(needs),
         "Signals are scaled": wording.NORM_MODES.get(card["pipeline"]["norm_mode"], card["pipeline"]["norm_mode"]),
         **given(card),

@@ -190,6 +190,7 @@ def _data(paper: Paper, told: Told) -> None:
     training, pipeline = told["training"], told["pipeline"]
     required, rates = told["signals"]["required"], told["signals"]["sfreq"]
     needs = {t: f"{len(names)} channels: {', '.join(names)}; " if names else "" for t, names in required.items()}
+    fusion = f", {training.get('fusion', 'early')} fusion" if len(required) > 1 else ""
     paper.heading("Data and signals")
     paper.facts(
         {
@@ -199,7 +200,7 @@ def _data(paper: Paper, told: Told) -> None:
             "Subjects": training["n_subjects"],
             "Trials": training["n_trials"],
             "Windows": f"{training['n_windows']}, each {pipeline['window_s']:g} s",
-            "Kind of model": f"{training['model']}, {training.get('fusion', 'early')} fusion, seed {training['seed']}",
+            "Kind of model": f"{training['model']}{fusion}, seed {training['seed']}",
             **{f"Needs {t.upper()}": f"{said}trained on {rates[t]:g} Hz" for t, said in needs.items()},
             "Signals are scaled": words.NORM_MODES.get(pipeline["norm_mode"], pipeline["norm_mode"]),
             **words.given(told),
