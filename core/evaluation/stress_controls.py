@@ -35,7 +35,7 @@ STROOP, INTERVIEW = ("baseline", "stroop", "relax_1"), ("relax_1", "interview", 
 CHOICES = tuple(product(("additive",), (0.001, 0.003, 0.01), (causal.PARTS, ("running", "before")), (True, False)))
 # settings (features, normalisation, smoothing, beginnings, model, strength) compared by hand on the same people before
 # this one
-N_COMPARED = 205
+N_COMPARED = 206
 INNER_FOLDS = 4
 
 
