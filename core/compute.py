@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from core.settings import settings
 
@@ -21,6 +22,8 @@ THREAD_VARIABLES = (
 WATCH_S = 1.0
 # how far a piece of work has come, 0-1, and what it does now
 Progress = Callable[[float, str], None]
+# the executor that is kept open for several pieces of work
+_KEPT: ContextVar[Executor | None] = ContextVar("kept", default=None)
 
 
 def part(progress: Progress | None, first: float, last: float) -> Progress:
@@ -88,7 +91,10 @@ def _beside() -> Iterator[None]:
 @contextmanager
 def executor(processes: int | None = None) -> Iterator[Executor]:
     """Where long work runs: ``DASK_SCHEDULER`` when it is set, else ``JOBS`` processes of this machine."""
-    if settings().dask_scheduler:
+    kept = _KEPT.get()
+    if kept is not None:
+        yield kept
+    elif settings().dask_scheduler:
         from dask.distributed import Client
 
         with _beside(), Client(settings().dask_scheduler) as client, client.get_executor(pure=False) as cluster:
@@ -96,3 +102,14 @@ def executor(processes: int | None = None) -> Iterator[Executor]:
     else:
         with pool(processes or settings().jobs) as local:
             yield local
+
+
+@contextmanager
+def kept_open() -> Iterator[None]:
+    """One executor for all work inside: its processes start, and import what they need, once."""
+    with executor() as own:
+        token = _KEPT.set(own)
+        try:
+            yield
+        finally:
+            _KEPT.reset(token)

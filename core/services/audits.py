@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core import compute
 from core.services import experiments, studies
 from core.services.experiments import Prepared
 from core.settings import VERSION
@@ -111,17 +112,20 @@ def leak_audit(
     named = {"groups": list(groups)} if groups else {}
 
     def make() -> dict:
-        made, data = {}, {}
-        for i, split in enumerate(audit.COMPARED):
-
-            def part(share: float, words: str, i: int = i, split: str = split) -> None:
+        def run(i: int, split: str) -> str:
+            def part(share: float, words: str) -> None:
                 say(0.7 * (i + share) / len(audit.COMPARED), f"{split}: {words}")
 
-            made[split] = experiments.evaluate(
+            return experiments.evaluate(
                 store, study, target, model, inputs, fusion=fusion, split=split, seed=seed, options=named,
                 now=now, progress=part,
             )["experiment"]  # fmt: skip
-            _, dataset, data[split] = experiments.opened(store, made[split])
+
+        with compute.kept_open():
+            made = {split: run(i, split) for i, split in enumerate(audit.COMPARED)}
+        data = {}
+        for split, name in made.items():
+            _, dataset, data[split] = experiments.opened(store, name)
         premium, scores = audit.compared(dataset, spec, data)
         found = audit.checks(
             dataset, spec, facts=facts(store, prepared), progress=lambda share, words: say(0.7 + 0.3 * share, words)

@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from core import compute
 from core.dsp.montage import reduced
 from core.errors import AffectlineError, Refused
 from core.services import studies
@@ -120,15 +121,17 @@ def ablate(
     """
     sets = list(inputs or input_sets(store, study, model))
     say = progress or (lambda share, words: None)
-    made = {}
-    for i, chosen in enumerate(sets):
 
-        def part(share: float, words: str, i: int = i, chosen: str = chosen) -> None:
+    def run(i: int, chosen: str) -> str:
+        def part(share: float, words: str) -> None:
             say((i + share) / len(sets), f"{chosen}: {words}")
 
-        made[chosen] = evaluate(store, study, target, model, chosen, fusion=fusion, seed=seed, now=now, progress=part)[
+        return evaluate(store, study, target, model, chosen, fusion=fusion, seed=seed, now=now, progress=part)[
             "experiment"
         ]
+
+    with compute.kept_open():
+        made = {chosen: run(i, chosen) for i, chosen in enumerate(sets)}
     said = {"study": study, "target": target, "model": model, "fusion": fusion, "seed": seed}
     return {**said, **paired_by_inputs(store, made)}
 
@@ -137,7 +140,6 @@ def _run_folds(
     store: Store, experiment_id: int, spec: Spec, dataset: Dataset, progress: Progress, now: datetime
 ) -> None:
     """Run the folds that are not stored yet on the executor, and store each as it ends."""
-    from core import compute
     from core.evaluation import experiment
 
     names = [fold.name for fold in experiment.folds(dataset, spec)]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from core import compute
 from core.services import experiments, studies
 from core.storage.store import Store
 
@@ -54,7 +55,8 @@ def grid(
 
         return experiments.evaluate(store, study, target, model, chosen, seed=seed, now=now, progress=say)
 
-    made = [run(i, *cell) for i, cell in enumerate(cells)]
+    with compute.kept_open():
+        made = [run(i, *cell) for i, cell in enumerate(cells)]
     seconds = {line.id: line.seconds for line in experiments.all_experiments(store)}
     rows = [
         {
