@@ -15,8 +15,8 @@ SPEC = Spec("features", "valence", "eeg+ecg", "logistic")
 DATA = simulate.feature_study(8, 6, 5, effect=0.5, seed=3)
 
 
-def outcomes(data, spec=SPEC, facts=None):
-    return {c.name: c.outcome for c in leak_audit.checks(data, spec, facts=facts, draws=1)}
+def outcomes(data, spec=SPEC, facts=None, draws=0):
+    return {c.name: c.outcome for c in leak_audit.checks(data, spec, facts=facts, draws=draws)}
 
 
 def test_the_null_study_scores_at_chance_on_new_people_and_near_one_under_random_windows():
@@ -42,9 +42,8 @@ def test_the_premium_is_the_difference_to_random_windows():
 
 
 def test_a_leaky_split_fails_by_name_and_on_labels_dealt_anew():
-    found = outcomes(
-        DATA, replace(SPEC, split="random_window", model="forest", options={"trees": 20, "leaf": 1, "share": None})
-    )
+    leaky = replace(SPEC, split="random_window", model="forest", options={"trees": 20, "leaf": 1, "share": None})
+    found = outcomes(DATA, leaky, draws=1)
     assert {name for name, outcome in found.items() if outcome == "fail"} == {
         "subject overlap", "trial overlap", "window overlap", "subject probe", "label permutation",
     }  # fmt: skip
