@@ -6,8 +6,12 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from core.services import explanations
+from core.settings import settings
+from core.storage.store import Store
 from tests import dens
 from tests.serving import affectline
 
@@ -84,6 +88,18 @@ def test_liking_is_in_history_exports_and_in_what_may_be_imported(told, site):
     more.write_text("patient,started_at,measure,value\nP-0042,2026-01-05T10:00:00Z,liking,0.4\n")
     assert affectline(data, "measures", "import", str(more)).returncode == 0
     assert len(answer(affectline(data, "history", "P-0042", "--json"))["sessions"]) == 2
+
+
+def test_why_says_what_liking_was_made_of(told, site, monkeypatch):
+    monkeypatch.setattr(settings(), "data_dir", site / "data")
+    store = Store.open(f"sqlite:///{site / 'data' / 'affectline.sqlite3'}")
+    found = explanations.of_session(store, told["visit"]["session"])
+    assert list(found["targets"]) == list(dens.TARGETS)
+    said = found["targets"]["liking"]
+    assert {row["name"] for row in said["modality"]["rows"]} == {"eeg", "ecg"}
+    logit = float(np.mean(said["total"]))
+    assert np.isfinite(logit) and len(said["total"]) == len(found["onset_s"]) > 10
+    store.close()
 
 
 def test_the_same_three_commands_again_change_nothing(told, site):
