@@ -23,7 +23,8 @@ MEANS = (
 HOW = (
     "Each window's contributions and a fixed start add up to the logit of the index, ln(p / (1 - p)): +0.5 raises an "
     "index of 0.50 to 0.62. Linear models and trees: exact Shapley values; nets: integrated gradients. The start is "
-    "what the model says of training's average. Bars are the mean over windows; a share is that of the mean sizes."
+    "what the model says of training's average, of a net on signals: of silence. Bars are the mean over windows, of a "
+    "model of sequences over its stretches, whose windows add up to one; a share is that of the mean sizes."
 )
 
 
