@@ -276,9 +276,7 @@ def table(checks: Sequence[Mapping[str, Any]], kind: str) -> None:
             {"Outcome": wording.OUTCOMES[check["outcome"]], "Check": check["name"].capitalize(),
              "Evidence": formats.visible(said, 600), "Place in the code": where}
         )  # fmt: skip
-    frame = pd.DataFrame(rows)
-    st.table(frame.map(lambda text: formats.in_label(text, 600)), hide_index=True)
-    components.export_button(frame, kind=f"leak-{kind}", key=f"leak-{kind}")
+    components.wrapped(pd.DataFrame(rows), kind=f"leak-{kind}", subject="cohort", key=f"leak-{kind}")
 
 
 def export(store, line: Line) -> None:

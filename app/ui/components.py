@@ -287,6 +287,13 @@ def table(
     return rows[0] if rows else None
 
 
+def wrapped(frame: pd.DataFrame, *, kind: str, subject: str, key: str) -> None:
+    """A table of sentences, none cut off, with its export button; every cell is text."""
+    st.table(frame.map(lambda text: formats.in_label(text, 600)), hide_index=True)
+    with st.container(horizontal=True, key=f"tools-table-{key}"):
+        export_button(frame, kind=kind, subject=subject, key=f"table-{key}")
+
+
 def chart(
     figure: go.Figure,
     *,

@@ -152,7 +152,7 @@ def leaks(card: Card) -> None:
         {"Check": formats.visible(c["name"]), "Result": wording.OUTCOMES.get(c["outcome"], c["outcome"]),
          "Evidence": formats.visible(c["evidence"], 400)} for c in told["checks"]
     ]  # fmt: skip
-    components.table(pd.DataFrame(checks), kind="model-checks", subject=card["name"], key="model-checks")
+    components.wrapped(pd.DataFrame(checks), kind="model-checks", subject=card["name"], key="model-checks")
 
 
 def controls(card: Card) -> None:

@@ -143,17 +143,15 @@ def checklist(store, pipeline: Pipeline) -> None:
     wanted = state.param(state.RUN)
     run = st.selectbox("Run", runs, index=runs.index(wanted) if wanted in runs else 0, key="checklist_run")
     found = validity.checklist(store, run)
-    table(
-        [
-            {
-                "Axis": row["axis"].capitalize(),
-                "State": f"✕ not known: {', '.join(row['missing'])}" if row["missing"] else "■ known",
-                "What was done": formats.visible(row["text"], 600) or "not known",
-            }
-            for row in found["axes"]
-        ],
-        "checklist", config={"What was done": st.column_config.TextColumn(width="large")},
-    )  # fmt: skip
+    rows = [
+        {
+            "Axis": row["axis"].capitalize(),
+            "State": f"✕ not known: {', '.join(row['missing'])}" if row["missing"] else "■ known",
+            "What was done": formats.visible(row["text"], 600) or "not known",
+        }
+        for row in found["axes"]
+    ]
+    components.wrapped(pd.DataFrame(rows), kind="checklist", subject="cohort", key="checklist")
     st.code(shlex.join(["affectline", "validity", "checklist", run]), language=None)
 
 

@@ -24,7 +24,7 @@ def said(at) -> str:
 
 
 def table(at, column: str):
-    return next(d.value for d in at.get("dataframe") if column in d.value.columns)
+    return next(d.value for d in [*at.get("dataframe"), *at.get("table")] if column in d.value.columns)
 
 
 def test_without_a_model_the_page_says_how_to_get_one(empty, monkeypatch):

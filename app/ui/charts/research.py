@@ -180,7 +180,8 @@ def learning(folds: Mapping[str, Sequence[Mapping[str, Any]]], chosen: str | Non
                     "<extra></extra>",
                 )
             )  # fmt: skip
-    figure.update_layout(xaxis=_axis("Epoch"), yaxis=_axis("Loss"))
+    last = max((h["epoch"] for history in folds.values() for h in history), default=1)
+    figure.update_layout(xaxis=_axis("Epoch", **({"dtick": 1} if last <= 10 else {})), yaxis=_axis("Loss"))
     return quiet(figure, 340)
 
 
