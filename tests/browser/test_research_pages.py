@@ -27,7 +27,10 @@ STUDY = "feelings"
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The product on a study of ready features with scores, and runs on it: ECG under every split, face under LOSO."""
+    """The product on a study of ready features with scores, and runs on it: ECG under every split, face under LOSO.
+
+    A run on another study has a fold that failed.
+    """
     folder = tmp_path_factory.mktemp("research") / "data"
     folder.mkdir()
     store = Store.open(f"sqlite:///{folder / 'affectline.sqlite3'}")
@@ -38,6 +41,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         for split in COMPARED:
             site.run(store, inputs="ecg", study=STUDY, split=split)
         site.run(store, inputs="face", study=STUDY)
+        site.ready(store, "small", site.FOLDS)
+        site.partial(store, patch)
     store.close()
     with serving(folder) as served:
         yield served
@@ -123,3 +128,17 @@ def test_groups_are_parted_compared_and_too_few_people_have_no_verdict(page: Pag
     rows = list(csv.DictReader(io.StringIO(unzipped(download.value, "ei-differences"))))
     found = {r["Outcome"]: r["Reading"] for r in rows}
     assert found["ecg_a: mean"] == "difference found" and len(found) > 3
+
+
+def test_a_partial_run_names_the_fold_that_failed_and_is_finished_from_the_page(page: Page) -> None:
+    run = f"E-000{len(COMPARED) + 2}"
+    page.goto(f"/experiments?run={run}")
+    expect(page.get_by_text("1 of 5 folds failed")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("What would a model that knows nothing score?")).to_have_count(0)
+    drawn(page)
+    assert not findings(page), "accessibility"
+    page.get_by_role("button", name="Try the failed folds again").click()
+    expect(page).to_have_url(re.compile("job="))
+    page.get_by_role("button", name=f"Open {run}").click(timeout=180_000)
+    expect(page.get_by_text("What would a model that knows nothing score?")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("folds failed")).to_have_count(0)

@@ -13,7 +13,7 @@ from core.services import exports, jobs, reports, results
 from core.settings import settings
 from tests.core.services.test_experiments import inline
 from tests.pages.conftest import NOW, open_page
-from tests.pages.research_site import ECG, FULL
+from tests.pages.research_site import ECG, FULL, PARTIAL, STOPPED
 from tests.pages.test_experiments_page import said, table
 from tests.pages.test_pages import check
 from tests.pages.test_studies_page import job_of
@@ -72,6 +72,20 @@ def test_an_empty_cell_queues_that_run_and_says_so(research):
     leaky = dict(job.params) | {"target": "dominance", "split": "trial"}
     jobs.submit(research, "evaluate", leaky, now=NOW)
     assert "run-dominance-eeg" in cells(open_page("ablation", fusion="late")), "another split is not of this grid"
+
+
+def test_a_cell_whose_run_is_partial_or_stopped_says_so_and_goes_on(research):
+    for seed, words, key in (
+        ("7", "partial: folds failed: 1 of 5 folds failed", PARTIAL),
+        ("8", "5 folds stored", STOPPED),
+    ):
+        at = open_page("ablation", seed=seed)
+        assert words in said(at) and "Nothing to compare yet" in said(at), "never an average of some folds"
+        assert ("experiments", f"run={key}") in [(p.proto.page, p.proto.query_string) for p in at.get("page_link")]
+        button = at.button(key="run-valence-eeg")
+        assert button.label == "Go on: valence"
+        button.click().run()
+        assert jobs.get(research, job_of(at)).params["seed"] == int(seed) and "● queued" in said(at)
 
 
 def test_run_all_fills_the_row_of_a_target(research, monkeypatch):
