@@ -43,6 +43,9 @@ def listing(found: list[dict]) -> None:
         "first approved model whose signals are all there is used: a real one before a demonstration, then the one "
         "that was published or approved here last."
     )
+    with st.container(horizontal=True):
+        for model in found:
+            nav.link("models", f"Card of {formats.in_label(model['name'])}", {state.MODEL: model["name"]})
     if picked is not None:
         state.set_param(state.MODEL, found[picked]["name"])
         st.rerun()
