@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
+from core import features
 from core.compute import part
+from core.dsp.montage import lacking
 from core.errors import NotFound, Refused
 from core.evaluation import calibration, drift, experiment, leak_audit, metrics, scoring, sessions, tasks
 from core.evaluation.dataset import Dataset, Progress, prepare
@@ -28,7 +30,7 @@ from core.models.bundle import (
     calibrated,
     pipeline_dict,
 )
-from core.settings import DEMONSTRATION, EPOC_14, NET_RATES
+from core.settings import DEMONSTRATION, NET_RATES
 from core.studies import folder
 from core.types import Pipeline, Study
 
@@ -122,7 +124,7 @@ def train(
             "demonstration": study.simulated,
             "basis": study.basis,
             "targets": described,
-            "signals": _signals(study, dataset),
+            "signals": _signals(study, dataset, pipeline),
             "pipeline": pipeline_dict(pipeline),
             "pipeline_hash": pipeline.hash,
             "feature_set": pipeline.features,
@@ -255,10 +257,14 @@ def check(study: Study, targets: Sequence[str], model: str, types: tuple[str, ..
         )  # fmt: skip
 
 
-def _signals(study: Study, dataset: Dataset) -> dict[str, Any]:
-    first = folder.recording(study.trials[0])
+def _signals(study: Study, dataset: Dataset, pipeline: Pipeline) -> dict[str, Any]:
+    """What a recording must have: of the EEG the positions that features are of and that the study itself had."""
+    first, wanted = folder.recording(study.trials[0]), features.positions(pipeline)
+    known = dataset.channels.get("eeg", wanted)
+    gone = lacking([s.name for s in first.of_type("eeg")], wanted)
+    eeg = [c for c in known if c not in gone] or list(known)
     return {
-        "required": {t: list(dataset.channels.get(t, EPOC_14)) if t == "eeg" else [] for t in dataset.types},
+        "required": {t: eeg if t == "eeg" else [] for t in dataset.types},
         "optional": {},
         "sfreq": {t: first.of_type(t)[0].sfreq for t in dataset.types},
     }

@@ -16,6 +16,7 @@ from core.models import MODELS, Model, bundle
 from core.services import audits, experiments, models, studies
 from core.settings import settings
 from core.storage.store import Store
+from core.studies import folder
 from core.types import Pipeline
 from tests.core.services.test_experiments import inline
 
@@ -143,6 +144,28 @@ def test_a_trained_model_tells_high_from_low_on_a_person_it_has_not_seen(trained
         assert summary.model.basis == "simulated signals"
         assert found[sign].low <= found[sign].value <= found[sign].high
     assert found[1].value > found[-1].value + 0.2
+
+
+def test_a_model_needs_the_positions_that_its_study_had(tmp_path):
+    """A band of eight electrodes is predicted by what was learned of it, and one of them must not be missing."""
+    few = ("F3", "F4", "P7", "P8", "O1", "O2", "T7", "T8")
+
+    def worn(seed):
+        made = simulate.recording(seed=seed, duration_s=12, effects={"arousal": 3.0 * (-1) ** seed})
+        return replace(made, signals=tuple(s for s in made.signals if s.name in few))
+
+    planned = [
+        folder.Planned(f"S{i}", str(k), {"arousal": 1 + 8 * (1 - k % 2)}, read=lambda seed=4 * i + k: worn(seed))
+        for i in range(3) for k in range(4)
+    ]  # fmt: skip
+    made = folder.write(tmp_path, "band", folder.Source("a band", "none", {"arousal": (1, 9, 5)}, (), planned, 12))
+    card, estimators = train.train(
+        made, "0" * 64, "band", ["arousal"], "logistic", ("eeg",), Pipeline(), seed=0, now=NOW
+    )
+    assert set(card.signals.required["eeg"]) == set(few)
+    own = bundle.load(bundle.save(tmp_path / "models" / "band", card, estimators))
+    assert own.fits(worn(99)) and chain.analyse(worn(99), own).measure("arousal").value is not None
+    assert not own.fits(replace(worn(99), signals=worn(99).signals[1:]))
 
 
 def test_training_again_changes_nothing_and_another_seed_makes_a_new_version(store, study):
