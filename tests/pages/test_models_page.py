@@ -70,7 +70,7 @@ def test_the_stress_card_prints_its_score_beside_the_clock_and_names_the_lowest_
 def test_a_demonstration_says_so_and_has_no_controls(filled):
     text = said(open_page("models", model=DEMO))
     assert "carry no meaning for a person" in text and "No controls are on this card" in text
-    assert "Majority class" in text and "it cannot warn of recordings unlike them" in text
+    assert "Majority class" in text and "Recordings unlike its training are predicted with the warning W-DRIFT." in text
 
 
 def test_a_model_whose_files_changed_is_locked(filled):

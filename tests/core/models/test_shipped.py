@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from core import pipeline as chain
 from core import simulate
 from core.models import bundle
+from core.services import demo as patients
 from core.settings import EPOC_14, MODELS_SHIPPED
 from core.types import Pipeline
 
@@ -45,6 +47,16 @@ def test_it_ranks_planted_emotions_of_persons_it_has_not_seen(demo):
         summaries = [chain.analyse(r, demo) for r in made]
         found[sign] = np.mean([[s.measure(t).value for t in demo.targets] for s in summaries], axis=0)
     assert (found[1] - found[-1] > 0.2).all()
+
+
+def test_it_warns_of_a_recording_unlike_its_training_and_of_no_demo_session(demo):
+    def warned(recording):
+        return [n.code for n in chain.analyse(recording, demo).notices]
+
+    for name, course in patients.COURSES.items():
+        [visit] = simulate.patient_course(course.kind, 1, course.seed, datetime(2026, 1, 5, 9, tzinfo=UTC))
+        assert "W-DRIFT" not in warned(patients._recording(course, 0, visit)), name
+    assert "W-DRIFT" in warned(simulate.recording(seed=5, alpha_peak=6.0))
 
 
 @pytest.mark.parametrize(("sfreq", "fits"), [(1.0, False), (40.0, False), (60.0, True), (128.0, True)])
