@@ -175,3 +175,11 @@ def test_an_ablation_needs_a_single_input():
 
     with pytest.raises(Refused, match="single input"):
         ablation.compared({})
+
+
+def test_the_cut_is_raised_until_few_calm_windows_lie_above_it_and_never_lowered():
+    calm = np.linspace(0.0, 0.7, 201)
+    cut = calibration.raised(0.5, calm)
+    assert cut > 0.5 and np.mean(calm > cut) == pytest.approx(calibration.CALM_SHARE, abs=0.01)
+    assert calibration.raised(0.5, calm / 10) == 0.5 and calibration.raised(0.5, np.empty(0)) == 0.5
+    assert calibration.raised(0.5, calm + 0.3) == calibration.THRESHOLD_RANGE[1]

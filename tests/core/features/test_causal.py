@@ -73,6 +73,15 @@ def test_what_lies_between_the_first_minutes_and_the_last_twenty_is_forgotten():
     np.testing.assert_allclose(a.iloc[280:], b.iloc[280:], atol=1e-6)
 
 
+def test_a_window_is_measured_by_what_came_before_it_and_a_calm_past_by_what_is_usual(monkeypatch):
+    monkeypatch.setattr(causal, "SMOOTH", 1.0)
+    x = pd.DataFrame(np.zeros((60, 2)), columns=["a", "b"])
+    x.iloc[-1] = 3.0
+    past_s = ends(60)[-1] - 60.0
+    sd = USUAL * np.sqrt(causal.FIRST_S / (past_s + causal.FIRST_S))
+    np.testing.assert_allclose(causal.told(x, ends(60), 60.0, USUAL)[["a_running", "b_running"]].iloc[-1], 3.0 / sd)
+
+
 @settings(deadline=None, max_examples=20)
 @given(level=st.floats(-100, 100), seed=st.integers(0, 100))
 def test_a_persons_level_does_not_matter(level, seed):

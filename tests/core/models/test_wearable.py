@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from core import pipeline as chain
-from core.evaluation import train
+from core.evaluation import dataset, experiment, sessions, stress_controls, tasks, train
+from core.features import causal
 from core.models import bundle
 from core.readers import e4
 from core.settings import MODELS_SHIPPED
@@ -46,7 +47,8 @@ def test_its_card_prints_the_score_beside_the_clock_and_the_other_controls(model
     assert 0.84 < said["pure"]["roc_auc"]["value"] < 0.90  # above it a leak would be the likelier reason
     assert 0.83 < said["nested"]["roc_auc"]["value"] < 0.90
     assert {"cross_stressor", "restarted", "calm_only", "movement", "every_30_s", "transfer"} <= set(said)
-    assert said["n_settings_compared"] > 100
+    assert said["n_settings_compared"] == stress_controls.N_COMPARED > 100
+    assert said["nested"]["n_choices"] == len(stress_controls.CHOICES)
     assert len(said["pure"]["per_subject"]) == 27
     assert all(check.outcome == "pass" for check in model.card.leak_audit.checks)
 
@@ -89,13 +91,72 @@ def test_a_recording_of_less_than_three_minutes_is_told_to_be_too_short(band, mo
     assert any("too short" in text and "180 s" in text for text in found.reasons)
 
 
-def test_it_can_be_trained_again(shared_data, tmp_path):
+def test_people_without_a_stressor_are_seldom_flagged_and_a_recording_begun_again_does_as_well(model):
+    said = model.card.controls
+    assert said["calm_only"]["flagged"] < 0.1 and said["calm_only"]["worst_quarter"] < 0.3
+    again = said["restarted"]
+    assert abs(again["same_windows_from_the_start"]["value"] - again["roc_auc"]["value"]) < 0.05
+    assert model.card.drift is not None and model.card.feature_set == causal.set_of(("eda", "ppg"))
+
+
+@pytest.fixture(scope="module")
+def few(shared_data, tmp_path_factory):
     whole = stress_predict.source(shared_data / "labelled" / "stress_predict", {})
-    few = [p for p in whole.trials if p.subject in ("S02", "S05", "S08", "S11")]
-    study = folder.write(tmp_path, "few", replace(whole, trials=few, n_trials=len(few)))
+    own = [p for p in whole.trials if p.subject in ("S02", "S05", "S08", "S11")]
+    return folder.write(tmp_path_factory.mktemp("few"), "few", replace(whole, trials=own, n_trials=len(own)))
+
+
+@pytest.fixture(scope="module")
+def prepared(few, tmp_path_factory):
+    cache = tmp_path_factory.mktemp("cache")
+    return dataset.prepare(few, sessions.wrist(("eda", "ppg")), ("eda", "ppg"), cache=cache), cache
+
+
+def test_it_can_be_trained_again(few, prepared):
     card, estimators = train.train(
-        study, "0" * 64, "few", ["stress"], "additive", ("eda", "ppg"), Pipeline(), seed=0, now=datetime.now(UTC)
-    )
+        few, "0" * 64, "few", ["stress"], "additive", ("eda", "ppg"), Pipeline(), seed=0, now=datetime.now(UTC),
+        cache=prepared[1],
+    )  # fmt: skip
     assert card.pipeline["norm_mode"] == "causal" and card.pipeline["window_s"] == 60.0
     assert card.training.n_windows > 800 and set(estimators) == {"stress"}
     assert card.loso["stress"].roc_auc.value > 0.6
+
+
+def test_windows_are_told_again_as_if_the_session_had_begun_at_each_later_rest(few, prepared):
+    data = prepared[0]
+    again = data.retold
+    session = next(sessions.sessions(few.trials))
+    rests = [i for i, t in enumerate(session.trials) if i and not t.labels["stress"]]
+    assert len(np.unique(again.begun[data.subject[again.of] == session.trials[0].subject])) == len(rests)
+    recording, begin_s = session.begun(rests[0], 10.0)
+    found = chain.features_of(recording, sessions.wrist(("eda", "ppg")), ("eda", "ppg"))
+    own = np.flatnonzero(again.begun == 1)
+    spans = dict(zip((t.trial for t in session.trials), session.spans, strict=True))
+    at = [data.onset_s[i] + spans[data.trial[i]][0] - begin_s for i in again.of[own]]
+    expected = found.table.iloc[np.searchsorted(found.windows.onset_s, np.array(at) - 1e-6)][data.features.columns]
+    np.testing.assert_allclose(again.x.iloc[own], expected)
+    assert not np.allclose(again.x.iloc[own], data.features.iloc[again.of[own]], equal_nan=True)
+
+
+def test_a_calm_session_begun_again_holds_no_stressor(prepared):
+    data = prepared[0]
+    high, calm = data.high("stress"), data.retold.calm(data.high("stress"))
+    assert calm.any() and not high[data.retold.of[calm]].any()
+    assert set(data.trial[data.retold.of[calm]]) == {data.trial[-1]}  # the last rest
+
+
+def test_a_person_left_out_is_not_learned_from_in_a_session_begun_again_either(prepared):
+    data = prepared[0]
+    train_rows = np.flatnonzero(data.subject != "S08")
+    told = data.retold.take(train_rows)
+    assert len(told.of) < len(data.retold.of) and set(data.subject[train_rows[told.of]]) == {"S02", "S05", "S11"}
+    spec = experiment.Spec("few", "stress", "eda+ppg", "additive")
+    task = tasks.task(data, "binary", "stress")
+    x = data.retold.x.copy()
+    x[data.subject[data.retold.of] == "S08"] = 1e6
+    other = replace(data, retold=replace(data.retold, x=x))
+    a, b = (experiment.fit(d, spec, task, train_rows, train_rows[:0], {}) for d in (data, other))
+    asked = np.flatnonzero(data.subject == "S08")
+    np.testing.assert_array_equal(a.predict(data, asked), b.predict(data, asked))
+    alone = experiment.fit(replace(data, retold=None), spec, task, train_rows, train_rows[:0], {})
+    assert not np.allclose(a.predict(data, asked), alone.predict(data, asked))
