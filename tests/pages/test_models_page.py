@@ -59,7 +59,11 @@ def test_the_stress_card_prints_its_score_beside_the_clock_and_names_the_lowest_
     assert {"People of another laboratory", "Movement of the wrist alone"} <= set(shown["Control"])
     lowest = sorted(card.loso["stress"].subjects, key=lambda s: (s.balanced_accuracy, s.subject))[:5]
     assert f"Stress: {', '.join(f'{s.subject} {s.balanced_accuracy:.2f}' for s in lowest)}." in text
-    assert f"{card.controls['calm_only']['flagged']:.0%} of windows are flagged" in text and "Intended use" in text and "Not for" in text
+    assert (
+        f"{card.controls['calm_only']['flagged']:.0%} of windows are flagged" in text
+        and "Intended use" in text
+        and "Not for" in text
+    )
     assert len(table(at, "Brier")) == 27
     assert set(table(at, "Result")["Result"]) == {"■ pass"}
     values = set(table(at, "Value")["Value"]) | {v for d in at.get("dataframe") if "What" in d.value
