@@ -63,6 +63,9 @@ def settings() -> Settings:
     return Settings()
 
 
+# counts up when features that the past tells mean something else; a model of other ones is refused
+CAUSAL_FEATURES = 2
+
 # --- EEG bands, Hz, half-open [low, high) (requirements d1)
 BANDS = {"delta": (1.0, 4.0), "theta": (4.0, 8.0), "alpha": (8.0, 13.0), "beta": (13.0, 30.0)}
 # lowest rate, Hz, whose spectrum holds them all; below it a band would be a part of itself under the same name

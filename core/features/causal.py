@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from core.features import wrist
+from core.settings import CAUSAL_FEATURES
 from core.types import Quality, Recording, Windows
 
 # the sensor settles on the skin; then the first minutes are what a person is compared with, and less is none
@@ -45,7 +46,7 @@ def set_of(types: Iterable[str]) -> str:
     >>> set_of(("eda", "ppg"))
     'causal-eda27+ppg45/2'
     """
-    return "causal-" + "+".join(f"{t}{len(names((t,)))}" for t in types) + "/2"
+    return "causal-" + "+".join(f"{t}{len(names((t,)))}" for t in types) + f"/{CAUSAL_FEATURES}"
 
 
 def table(recording: Recording, windows: Windows, quality: Quality, types: Iterable[str]) -> pd.DataFrame:

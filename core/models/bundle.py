@@ -27,7 +27,7 @@ from core.dsp.montage import LACKING_SHARE, lacking
 from core.models import MODELS, drift, files
 from core.models.drift import Distribution
 from core.models.files import BundleError
-from core.settings import EEG_LEAST_RATE, MODELS_SHIPPED, settings
+from core.settings import CAUSAL_FEATURES, EEG_LEAST_RATE, MODELS_SHIPPED, settings
 from core.types import ModelInfo, Notice, Pipeline, Recording
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -445,6 +445,8 @@ def _pipeline(card: Card, where: str) -> Pipeline:
         raise BundleError("its pipeline settings do not have the hash the card gives", where, "Train the model again.")
     if pipeline.features != card.feature_set:
         raise BundleError("its pipeline and its card name different feature sets", where, "Train the model again.")
+    if pipeline.norm_mode == "causal" and not pipeline.features.endswith(f"/{CAUSAL_FEATURES}"):
+        raise BundleError(f"its features {pipeline.features} are of another version", where, "Train the model again.")
     return pipeline
 
 

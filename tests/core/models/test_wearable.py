@@ -1,5 +1,7 @@
 """The stress model of the wrist: its card says what its score is worth, and a real recording gets an index."""
 
+import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -160,3 +162,14 @@ def test_a_person_left_out_is_not_learned_from_in_a_session_begun_again_either(p
     np.testing.assert_array_equal(a.predict(data, asked), b.predict(data, asked))
     alone = experiment.fit(replace(data, retold=None), spec, task, train_rows, train_rows[:0], {})
     assert not np.allclose(a.predict(data, asked), alone.predict(data, asked))
+
+
+def test_a_model_of_features_that_meant_something_else_is_refused(model, tmp_path):
+    place = tmp_path / model.name
+    shutil.copytree(model.path, place)
+    old = replace(model.pipeline, features=model.pipeline.features.replace("/2", "/1"))
+    told = json.loads((place / "card.json").read_text(encoding="utf-8"))
+    told |= {"pipeline": bundle.pipeline_dict(old), "pipeline_hash": old.hash, "feature_set": old.features}
+    (place / "card.json").write_text(json.dumps(told), encoding="utf-8")
+    with pytest.raises(bundle.BundleError, match="another version"):
+        bundle.load(place)
