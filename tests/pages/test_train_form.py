@@ -92,7 +92,7 @@ def test_what_was_published_is_said_to_be_in_use_and_leads_to_its_card(research,
     job = run(research, monkeypatch, publishing(research, "small-eeg-ecg"))
     at = open_page("models", job=job)
     text = said(at)
-    assert "small-eeg-ecg 1 is published." in text
+    assert f"small-eeg-ecg {models.info(research, 'small-eeg-ecg').version} is published." in text
     assert "It is used by default for recordings with EEG + ECG." in text
     at.button(key="open_published").click().run()
     assert "Intended use" in said(at) and "approve" not in {b.key for b in at.button}
