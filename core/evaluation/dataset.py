@@ -32,8 +32,8 @@ Change = Callable[["Prepared", Recording, Trial], "Prepared"]
 # counts up when what is written under a cache's name changes
 LAYOUT = 3
 MANIFEST = "dataset.json"
-# of the windows of a session begun again, those this far apart: all its later beginnings together weigh about as much
-# as the real one
+# of the windows of a session begun again, those this far apart: all its later beginnings together weigh about half as
+# much as the real one
 RETOLD_EVERY_S = 30.0
 # the kind of columns that are scores of subjects; it is no channel type
 GROUP = "group"
