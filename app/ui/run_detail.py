@@ -85,10 +85,11 @@ def unfinished(store, found: Experiment) -> None:
         components.table(frame, kind="failed-folds", subject=line.id, key="failed-folds")
     else:
         st.info(f"Not finished: {line.n_done} of {line.n_folds or 'so far unknown'} folds are stored.")
+    shown = state.param(state.JOB)  # the panel above has its own way on
     live = [j for j in research.under_way(store) if j.params.get("study") == line.study]
-    if live and not state.param(state.JOB):
+    if live and not shown:
         nav.link("jobs", "A run on this study is under way: see Jobs", {state.JOB: live[0].id})
-    if st.button("Try the failed folds again" if failed else "Go on", type="primary", key="go_on"):
+    if not shown and st.button("Try the failed folds again" if failed else "Go on", type="primary", key="go_on"):
         params = research.evaluate_params(
             line.study, line.target, line.model, line.inputs, fusion=line.fusion, split=line.split, seed=line.seed,
             **line.options,

@@ -195,6 +195,7 @@ def test_a_stopped_run_goes_on_from_the_page_and_then_has_a_score(research, monk
     assert "5 of 5 folds are stored" in said(at)
     at.button(key="go_on").click().run()
     check(at)
+    assert "go_on" not in {b.key for b in open_page("experiments", run=STOPPED, job=job_of(at)).button}, "one way on"
     monkeypatch.setattr(compute, "executor", inline())
     job = jobs.claim(research, "w", now=NOW)
     jobs.execute(settings().database, job.id)
