@@ -136,18 +136,12 @@ def buttons(store, model: Mapping[str, Any]) -> None:
             decide(store, name, "retire")
         if st.button("What would change?", key="changes"):
             job_panel.submit(store, CHANGES, {"name": name}, f"What would change: {name}")
-        for form, what in (("JSON", "The card as JSON"), ("PDF", "A report as PDF and the card as JSON")):
-            st.download_button(
-                f"Export card ({form})", data=partial(packed, store, name, form == "PDF"),
-                file_name=f"model-card_{name}.zip", mime="application/zip", key=f"export-card-{form.lower()}",
-                on_click="ignore", help=f"{what}, with its state, every decision and the reporting checklist, a "
-                "dictionary and a manifest.",
+        for form, what in (("JSON", "the card as JSON"), ("PDF", "a report as PDF and the card as JSON")):
+            components.files_button(
+                f"Export card ({form})", partial(reports.model_card, store, name, pdf=form == "PDF"),
+                kind="model-card", subject=name, key=f"card-{form.lower()}",
+                what=f"{what}, its state, every decision and the reporting checklist",
             )  # fmt: skip
-
-
-def packed(store, name: str, pdf: bool) -> bytes:
-    """The zip of a card's export."""
-    return reports.model_card(store, name, now=state.now(), pdf=pdf).zip()
 
 
 @st.dialog("Decide on a model")
