@@ -34,6 +34,7 @@ def prediction_measures(prediction: Prediction, bundle: Model) -> list[Measure]:
     The interval is the wider of two: the block bootstrap of the windows, which knows how much the session itself
     varies, and the calibration spread of the card, which knows how far a probability depends on who calibrated it.
     Windows that are told together are drawn together: a session of one stretch has the spread of the card alone.
+    Where neither knows anything (no width at all) the interval is all there is, 0 to 1.
     """
     measures = []
     for column, target in enumerate(prediction.targets):
@@ -47,6 +48,8 @@ def prediction_measures(prediction: Prediction, bundle: Model) -> list[Measure]:
         spread = 1.96 * bundle.spreads[target]
         wide = (value - spread, value + spread)
         low, high = max(boot, wide, key=lambda pair: pair[1] - pair[0])
+        if high - low < 1e-9:
+            low, high = 0.0, 1.0
         low, high, cut = max(0.0, low), min(1.0, high), bundle.thresholds[target]
         measures.append(Measure(target, "prediction", "index", value, low, high, threshold=cut))
     return measures

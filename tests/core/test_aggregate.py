@@ -50,6 +50,12 @@ def test_an_interval_never_leaves_zero_to_one():
     assert found.high == 1.0 and found.low > 0
 
 
+def test_where_nothing_tells_how_sure_the_interval_is_all_there_is():
+    for proba in ([0.9] * 3, [0.9] * 300):
+        found = prediction_measures(prediction(proba), bundle(spread=0.0))[0]
+        assert (found.low, found.high, found.label) == (0.0, 1.0, "Unsure")
+
+
 def test_the_bootstrap_of_independent_windows_has_the_width_of_the_mean():
     draws = np.random.default_rng(1).standard_normal((20, 400))
     width = np.mean([np.ptp(block_bootstrap(values)) for values in draws])
