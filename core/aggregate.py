@@ -44,7 +44,7 @@ def prediction_measures(prediction: Prediction, bundle: Model) -> list[Measure]:
             measures.append(Measure(target, "prediction", "index", reason=Reason.LOW_QUALITY))
             continue
         value = float(proba.mean())
-        boot = block_bootstrap(proba, max(BLOCK, prediction.shared))
+        boot = block_bootstrap(proba, max(BLOCK, _stretch(len(proba), prediction.shared)))
         spread = 1.96 * bundle.spreads[target]
         wide = (value - spread, value + spread)
         low, high = max(boot, wide, key=lambda pair: pair[1] - pair[0])
@@ -53,6 +53,11 @@ def prediction_measures(prediction: Prediction, bundle: Model) -> list[Measure]:
         low, high, cut = max(0.0, low), min(1.0, high), bundle.thresholds[target]
         measures.append(Measure(target, "prediction", "index", value, low, high, threshold=cut))
     return measures
+
+
+def _stretch(n: int, longest: int) -> int:
+    """Windows that are told together of ``n`` usable ones: of as few stretches as can be, all of about one length."""
+    return -(-n // -(-n // longest))
 
 
 def block_bootstrap(

@@ -9,10 +9,10 @@ from core.aggregate import block_bootstrap, prediction_measures
 from core.types import Prediction, Reason
 
 
-def prediction(*columns):
+def prediction(*columns, shared=1):
     proba = np.array(columns, float).T
     targets = ("valence", "arousal")[: proba.shape[1]]
-    return Prediction("m", "1", targets, 2.0 * np.arange(len(proba)), 4.0, proba)
+    return Prediction("m", "1", targets, 2.0 * np.arange(len(proba)), 4.0, proba, shared)
 
 
 def bundle(spread=0.0, threshold=0.5):
@@ -48,6 +48,16 @@ def test_the_wider_of_bootstrap_and_calibration_spread_is_the_interval():
 def test_an_interval_never_leaves_zero_to_one():
     found = prediction_measures(prediction([0.97] * 3), bundle(spread=0.2))[0]
     assert found.high == 1.0 and found.low > 0
+
+
+def test_windows_that_are_told_together_are_drawn_together_by_the_length_of_their_stretches():
+    # 30 usable windows under a longest stretch of 29 are two stretches of 15, and what was dropped is in neither
+    told = [0.1] * 15 + [np.nan] * 5 + [0.9] * 15
+    found = prediction_measures(prediction(told, shared=29), bundle(spread=0.01))[0]
+    assert (found.low, found.high) == block_bootstrap(np.repeat([0.1, 0.9], 15), 15)
+    assert found.low < 0.2 and found.high > 0.75 and found.label == "Unsure"
+    one = prediction_measures(prediction([0.6] * 29, shared=29), bundle(spread=0.01))[0]
+    assert one.high - one.low == pytest.approx(2 * 1.96 * 0.01)
 
 
 def test_where_nothing_tells_how_sure_the_interval_is_all_there_is():
