@@ -111,7 +111,7 @@ def standing(model: Mapping[str, Any]) -> None:
     text = f"**{wording.MODEL_STATES[model['state']]}**: {wording.MODEL_STATES_MEAN[model['state']]}"
     st.markdown(text)
     if not model["problem"]:
-        st.markdown(train_form.usage(model, research.inputs_title("+".join(model["inputs"]))))
+        st.markdown(formats.in_label(train_form.usage(model, research.inputs_title("+".join(model["inputs"]))), 400))
     if model["who"]:
         said = f"{model['who']}, {when(model['at'])}: {model['why']}"
         st.caption(formats.in_label(said, 400))

@@ -35,7 +35,7 @@ def show(store, name: str) -> None:
         return
     line = found.line
     named = research.with_scores(research.inputs_title(line.inputs), line.groups)
-    st.markdown(f"#### {line.id} · {research.model_title(line.model)} on {named}")
+    st.markdown(f"#### {line.id} · {research.model_title(line.model)} on {formats.in_label(named, 200)}")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(wording.EXPERIMENT_STATES.get(line.state, line.state), color="gray")
         nav.link("leak-audit", research.badge(line, results.audited(store)), {state.RUN: line.id}, help="Leak audit")

@@ -135,6 +135,15 @@ def test_deciding_asks_for_a_reason_first_and_what_was_decided_stands_on_the_car
     assert {"approve", "retire"} & {b.key for b in at.button} == {"retire"}
 
 
+def test_markup_in_a_reason_is_shown_as_it_was_written_and_loads_nothing(filled):
+    why = "![x](https://example.org/x.png) <b>gone</b>"
+    models.retire(filled, DEMO, why, NOW)
+    at = open_page("models", model=DEMO)
+    assert why in said(at)
+    assert not [m.value for m in [*at.markdown, *at.caption] if "![x](" in m.value or "<b>" in m.value]
+    assert list(table(at, "Who")["Why"]) == [why], "a cell of a table reads no markup"
+
+
 def test_what_would_change_is_a_job_whose_table_stands_beside_the_card(filled):
     at = open_page("models", model=DEMO)
     at.button(key="changes").click().run()
