@@ -129,7 +129,7 @@ def empty(text: str, *links: tuple[str, str]) -> None:
                     nav.link(url_path, label)
 
 
-# --- patient
+# --- values
 
 
 def _plain(value: Any) -> Any:
@@ -144,9 +144,6 @@ def _plain(value: Any) -> Any:
 def json_block(value: Any, *, expanded: bool | int = True) -> None:
     """A nested value of ours for reading."""
     st.json(_plain(value), expanded=expanded)
-
-
-# --- values
 
 
 # --- tables, charts, exports
@@ -339,6 +336,3 @@ def chart(
             height="content" if len(frame) <= 12 else 420,
         )
     return event if on_select else None
-
-
-# --- insights
