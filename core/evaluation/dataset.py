@@ -30,7 +30,7 @@ Progress = Callable[[float, str], None]
 # (what the chain made of a trial, its recording, the trial) -> the same, changed
 Change = Callable[["Prepared", Recording, Trial], "Prepared"]
 # counts up when what is written under a cache's name changes
-LAYOUT = 3
+LAYOUT = 4
 MANIFEST = "dataset.json"
 # of the windows of a session begun again, those this far apart: all its later beginnings together weigh about half as
 # much as the real one

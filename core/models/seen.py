@@ -90,7 +90,7 @@ def windows(
 ) -> np.ndarray:
     """Windows of some channels at one rate, float32 (n_windows, n_channels, n_times); NaN where a channel is not there.
 
-    A signal of another rate is resampled as a whole (polyphase), its gaps at zero, which is its mean.
+    A signal of another rate is resampled as a whole (polyphase), its gaps and what lies before and after it at its mean.
     """
     from scipy.signal import resample_poly
 
@@ -101,7 +101,9 @@ def windows(
             continue
         if signal.sfreq != rate:
             ratio = Fraction(rate / signal.sfreq).limit_denominator(1000)
-            data = resample_poly(np.nan_to_num(signal.data.astype(np.float64)), ratio.numerator, ratio.denominator)
+            data = signal.data.astype(np.float64)
+            mean = np.nanmean(data)
+            data = resample_poly(np.nan_to_num(data - mean), ratio.numerator, ratio.denominator) + mean
             signal = replace(signal, sfreq=float(rate), data=data)
         start, covered = grid.starts(signal, onset_s, window_s)
         out[covered, column] = grid.cut(signal.data, start[covered], n)

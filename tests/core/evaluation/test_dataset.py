@@ -153,6 +153,13 @@ def test_signals_of_another_rate_and_missing_channels_fit_the_nets():
     assert np.abs(found[0, 0] - expected).max() < 0.01
 
 
+def test_a_level_stays_a_level_at_another_rate_to_the_edge_and_over_gaps():
+    skin = Signal("TEMP", "temp", "°C", 4.0, np.full(80, 33.0))
+    skin.data[30:38] = np.nan
+    found = seen.windows([skin], ("TEMP",), np.array([0.0, 6.0, 16.0]), 4.0, 128)
+    assert found.shape == (3, 1, 512) and np.abs(found - 33.0).max() < 1e-3
+
+
 def test_a_study_without_a_usable_window_is_refused(tmp_path):
     flat = Recording(tuple(replace(s, data=0 * s.data) for s in simulate.recording(seed=1, duration_s=8).signals))
     from core.studies.folder import Planned, Source
