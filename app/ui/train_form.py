@@ -56,7 +56,8 @@ def form(store) -> None:
             st.caption(formats.in_label(f"Replaces version {taken['version'] or 'unknown'} of the model of this name."))
     st.caption(
         "Every subject is left out once for each target, the leak audit is made, and the model is fitted on everybody. "
-        "What is stored already is taken as it is. Published with a clean audit, it is used by default."
+        "What is stored already is taken as it is. With a clean audit it is approved, and then used by default unless "
+        "another comes first: a model of real recordings before a demonstration, then the newest."
     )
     if st.button("Train and publish", type="primary", key="train", disabled=not (chosen and inputs and name)):
         params = {

@@ -67,7 +67,8 @@ def test_the_study_come_with_is_chosen_with_all_its_targets_and_signals_and_a_na
     name = next(t for t in at.text_input if t.label == "Name of the model")
     kind = next(s for s in at.selectbox if s.label == "Kind of model")
     assert name.value == "small-eeg-ecg" and kind.value == "logistic"
-    assert "Majority class" not in kind.options and said(at)
+    assert "Majority class" not in kind.options
+    assert "used by default unless another comes first: a model of real recordings before a demonstration" in said(at)
     chosen(at, "Targets").set_value([]).run()
     assert at.button(key="train").disabled
 
