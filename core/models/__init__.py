@@ -22,6 +22,7 @@ class Model:
     (n_windows, n_channels, n_times) at ``core.settings.NET_RATES``) or a ``sequence`` of windows per trial with its
     mask. ``inputs``: the channel types it can use, none for any. ``calibrate``: false for what knows nothing.
     ``choices``: sets of options among which inner folds select where that is asked for; the first among equals.
+    ``revision`` counts up when the same seed and options give another estimator: older runs are then not of this one.
     """
 
     title: str
@@ -31,6 +32,7 @@ class Model:
     calibrate: bool = True
     deep: bool = False
     choices: tuple[Mapping[str, Any], ...] = ()
+    revision: int = 0
 
 
 def _make(module: str, name: str, seed: int, **options: Any) -> Any:
@@ -63,10 +65,10 @@ MODELS: dict[str, Model] = {
     "tangent": Model("Riemannian tangent space", "signals", _of("tangent", "tangent")),
     "eegnet": Model("EEGNet", "signals", _of("eegnet", "eegnet"), deep=True),
     "cnn_lstm": Model("CNN-LSTM with a gate", "signals", _of("cnn_lstm", "cnn_lstm"), deep=True),
-    "mlstm_fcn": Model("MLSTM-FCN", "signals", _of("lstm_fcn", "mlstm_fcn"), deep=True),
-    "malstm_fcn": Model("MALSTM-FCN", "signals", _of("lstm_fcn", "malstm_fcn"), deep=True),
-    "lstm_fcn": Model("LSTM-FCN", "signals", _of("lstm_fcn", "lstm_fcn"), deep=True),
-    "alstm_fcn": Model("ALSTM-FCN", "signals", _of("lstm_fcn", "alstm_fcn"), deep=True),
+    "mlstm_fcn": Model("MLSTM-FCN", "signals", _of("lstm_fcn", "mlstm_fcn"), deep=True, revision=1),
+    "malstm_fcn": Model("MALSTM-FCN", "signals", _of("lstm_fcn", "malstm_fcn"), deep=True, revision=1),
+    "lstm_fcn": Model("LSTM-FCN", "signals", _of("lstm_fcn", "lstm_fcn"), deep=True, revision=1),
+    "alstm_fcn": Model("ALSTM-FCN", "signals", _of("lstm_fcn", "alstm_fcn"), deep=True, revision=1),
     "bilstm_attention": Model(
         "BiLSTM with attention", "sequence", _of("bilstm_attention", "bilstm_attention"), deep=True
     ),

@@ -43,19 +43,21 @@ class Prepared:
     def of(cls, store: Store, spec: Spec) -> Prepared:
         """Check the specification against the study and the doors."""
         from core.evaluation.sessions import pipeline_of
+        from core.models import MODELS
         from core.models.bundle import pipeline_dict
         from core.pipeline import site_pipeline
         from core.studies import folder
 
         check(store, spec)
         pipeline = pipeline_of(studies.get(store, spec.study), spec.types, site_pipeline(), spec.model)
-        scores = _scores(store, spec)
+        scores, revision = _scores(store, spec), MODELS[spec.model].revision
         config = {
             **spec.config,
             "study_sha256": folder.manifest(studies.root(store), spec.study)["sha256"],
             "pipeline": pipeline_dict(pipeline),
             "pipeline_hash": pipeline.hash,
             **({"scores": scores} if scores else {}),
+            **({"model_revision": revision} if revision else {}),
         }
         return cls(spec, pipeline, config)
 

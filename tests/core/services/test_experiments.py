@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -121,6 +122,16 @@ def test_nothing_overwrites_each_of_the_seven_and_every_option_is_another_experi
     assert names == ["E-0001", "E-0002", "E-0003", "E-0004", "E-0005"]
     assert experiments.as_json(store, "E-0001") == first
     assert [line.id for line in experiments.all_experiments(store) if line.leaky] == ["E-0004"]
+
+
+def test_a_revised_model_is_another_experiment_and_the_others_keep_their_hash(store, here, monkeypatch):
+    first = evaluate(store, "majority")
+    assert "model_revision" not in experiments.get(store, first["experiment"]).config
+    monkeypatch.setitem(MODELS, "majority", replace(MODELS["majority"], revision=1))
+    assert [evaluate(store, "majority")["experiment"] for _ in range(2)] == ["E-0002", "E-0002"]
+    assert {n for n, m in MODELS.items() if m.revision and n != "majority"} == {
+        "mlstm_fcn", "malstm_fcn", "lstm_fcn", "alstm_fcn",
+    }  # fmt: skip
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kills itself with a signal")
