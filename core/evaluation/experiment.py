@@ -261,13 +261,19 @@ class Fitted:
         """A row per epoch of a net."""
         return tuple(getattr(self.estimator, "history_", ()))
 
+    def proba(self, x: Any) -> np.ndarray:
+        """Probability of each class of the task, (n, n_classes), of what an estimator is given; zero if never seen."""
+        found = np.asarray(self.estimator.predict_proba(x), dtype=np.float64)
+        p = np.zeros((len(found), len(self.task.classes)))
+        p[:, np.searchsorted(self.task.classes, self.estimator.classes_)] = found
+        return p
+
     def predict(self, dataset: Dataset, rows: np.ndarray) -> np.ndarray:
         """Probability of High (n,), of each class (n, n_classes), or the value (n,); zero for a class never seen."""
         p = np.zeros((len(rows), len(self.task.classes)))
         if len(rows):
             x, back = seen_by(dataset, rows, self.types, self.takes)
-            found = np.asarray(self.estimator.predict_proba(x), dtype=np.float64)
-            p[:, np.searchsorted(self.task.classes, self.estimator.classes_)] = found[back]
+            p = self.proba(x)[back]
         if self.task.value is not None:
             return p @ self.task.classes
         return p[:, 1] if self.task.binary else p

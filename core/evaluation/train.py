@@ -168,7 +168,7 @@ def _calm(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> np.nda
         own = calm & np.isin(dataset.retold.of, result.test_rows)
         if own.any():
             fitted = experiment.fit(dataset, spec, task, fold.train, fold.validation, result.selected)
-            said.append(fitted.estimator.predict_proba(dataset.retold.x[own])[:, 1])
+            said.append(fitted.proba(dataset.retold.x[own])[:, 1])
     return np.concatenate(said) if said else np.empty(0)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core import pipeline as chain
-from core.evaluation import dataset, experiment, sessions, stress_controls, tasks, train
+from core.evaluation import calibration, dataset, experiment, sessions, stress_controls, tasks, train
 from core.features import causal
 from core.models import bundle
 from core.readers import e4
@@ -145,6 +145,19 @@ def test_a_calm_session_begun_again_holds_no_stressor(prepared):
     high, calm = data.high("stress"), data.retold.calm(data.high("stress"))
     assert calm.any() and not high[data.retold.of[calm]].any()
     assert set(data.trial[data.retold.of[calm]]) == {data.trial[-1]}  # the last rest
+
+
+def test_a_person_left_out_of_others_of_one_class_has_calm_windows_of_that_class(prepared):
+    data = prepared[0]
+    spec = experiment.Spec("few", "stress", "eda+ppg", "additive", split="loso")
+    of = experiment.folds(data, spec)
+    one = replace(data, labels={"stress": np.zeros(len(data))})
+    results = [
+        experiment.FoldResult(i, f.name, f.test, f.test, f.test, 0.5, False, calibration.PLAIN, (), 0.0, {})
+        for i, f in enumerate(of)
+    ]
+    said = train._calm(one, spec, results)
+    assert len(said) and not said.any()
 
 
 def test_a_person_left_out_is_not_learned_from_in_a_session_begun_again_either(prepared):
