@@ -295,15 +295,19 @@ def fit(
         estimator = fused(spec.model, spec.learned, spec.fusion, spec.seed, _places(dataset, spec.learned), **named)  # type: ignore[arg-type]
     else:
         estimator = MODELS["majority"].make(spec.seed)
-    rows = repeated(train, task.y[train], spec.seed) if spec.oversample == "random" else train
+    table, random = takes == "features", spec.oversample == "random"
+    rows = repeated(train, task.y[train], spec.seed) if random and not table else train
     x, back = seen_by(dataset, rows, spec.learned, takes)
     first = np.unique(back, return_index=True)[1]
     y, who = task.y[rows][first], dataset.subject[rows][first]
-    if takes == "features" and dataset.retold is not None:
+    if table and dataset.retold is not None:
         again = dataset.retold.take(train)
         of = train[again.of]
         x = pd.concat([x, again.x.reindex(columns=x.columns)], ignore_index=True)
         y, who = np.concatenate([y, task.y[of]]), np.concatenate([who, dataset.subject[of]])
+    if table and random:  # once all rows that are learned from are there
+        drawn = repeated(np.arange(len(y)), y, spec.seed)
+        x, y, who = x.iloc[drawn], y[drawn], who[drawn]
     if spec.oversample == "smote" and several:
         x, y, who = synthetic(x, y, who, spec.seed)
     watched = None

@@ -11,7 +11,7 @@ import pytest
 from core import pipeline as chain
 from core.evaluation import calibration, dataset, experiment, sessions, stress_controls, tasks, train
 from core.features import causal
-from core.models import bundle
+from core.models import bundle, fusion
 from core.readers import e4
 from core.settings import MODELS_SHIPPED
 from core.studies import folder, stress_predict
@@ -175,6 +175,23 @@ def test_a_person_left_out_is_not_learned_from_in_a_session_begun_again_either(p
     np.testing.assert_array_equal(a.predict(data, asked), b.predict(data, asked))
     alone = experiment.fit(replace(data, retold=None), spec, task, train_rows, train_rows[:0], {})
     assert not np.allclose(a.predict(data, asked), alone.predict(data, asked))
+
+
+@pytest.mark.parametrize("how", ["random", "smote"])
+def test_classes_are_as_common_with_the_rows_of_sessions_begun_again(prepared, monkeypatch, how):
+    data, fitted = prepared[0], []
+
+    class Spy:
+        def fit(self, x, y, groups, validation):
+            fitted.append((x, y, groups))
+            return self
+
+    monkeypatch.setattr(fusion, "fused", lambda *args, **options: Spy())
+    spec = experiment.Spec("few", "stress", "eda+ppg", "additive", oversample=how)
+    rows = np.arange(len(data))
+    experiment.fit(data, spec, tasks.task(data, "binary", "stress"), rows, rows[:0], {})
+    x, y, who = fitted[0]
+    assert len(x) == len(y) == len(who) > len(data) + len(data.retold.of) and np.mean(y) == 0.5
 
 
 def test_a_model_of_features_that_meant_something_else_is_refused(model, tmp_path):
