@@ -54,11 +54,9 @@ def shown(
     trials, back = np.unique(unit, return_inverse=True)
     sequence = np.full((len(trials), longest, x.shape[1]), np.nan, dtype=np.float32)
     mask = np.zeros((len(trials), longest), dtype=bool)
-    order = np.lexsort((onset_s, back))
-    place = np.empty(len(unit), dtype=int)
-    place[order] = np.arange(len(unit)) - np.searchsorted(back[order], back[order])
     # a row that was drawn twice is one window of its trial, not two
-    place = np.minimum(place, longest - 1)
+    windows, at = np.unique(np.column_stack([back, onset_s]), axis=0, return_inverse=True)
+    place = at - np.searchsorted(windows[:, 0], back)
     sequence[back, place], mask[back, place] = x, True
     return SliceDict(sequence=sequence, mask=mask), back
 
@@ -90,7 +88,7 @@ def windows(
 ) -> np.ndarray:
     """Windows of some channels at one rate, float32 (n_windows, n_channels, n_times); NaN where a channel is not there.
 
-    A signal of another rate is resampled as a whole (polyphase), its gaps and what lies before and after it at its mean.
+    A signal of another rate is resampled as a whole (polyphase), its gaps and all beyond its ends at its mean.
     """
     from scipy.signal import resample_poly
 
