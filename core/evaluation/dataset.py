@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import pandas as pd
 
+from core.compute import part
 from core.dsp.montage import places
 from core.errors import Refused
 from core.evaluation import passband
@@ -312,12 +313,12 @@ class _Plan:
         """Go through the trials and leave the dataset in an empty folder."""
         parts: list[np.ndarray] = []
         rows: list[pd.DataFrame] = []
+        whole = self.pipeline.norm_mode == "causal"
+        say = part(progress, 0.0, 0.4 if whole else 1.0)
         with ExitStack() as files:
             out = _Growing(folder, files)
-            whole = self.pipeline.norm_mode == "causal"
             for i, (trial, made) in enumerate(self._of_sessions() if whole else self._of_trials(out)):
-                if progress:
-                    progress(i / len(self.study.trials), f"windows of trial {i + 1} of {len(self.study.trials)}")
+                say(i / len(self.study.trials), f"windows of trial {i + 1} of {len(self.study.trials)}")
                 if made is not None:
                     onset_s, x = made
                     parts.append(self._scored(trial, x))
@@ -328,7 +329,7 @@ class _Plan:
         np.save(folder / "features.npy", np.concatenate(parts))
         table = pd.concat(rows, ignore_index=True)
         table.to_parquet(folder / "rows.parquet")
-        again = list(self._retold(table)) if whole else []
+        again = list(self._retold(table, part(progress, 0.4, 1.0))) if whole else []
         if again:
             np.save(folder / "retold.npy", np.concatenate(again))
         told = {
@@ -381,15 +382,16 @@ class _Plan:
             x = prepared.table.loc[own, names].to_numpy(dtype=np.float64)
             yield trial, (onset_s[own] - session.spans[i][0], x) if own.any() else None
 
-    def _retold(self, rows: pd.DataFrame) -> Iterator[np.ndarray]:
+    def _retold(self, rows: pd.DataFrame, say: Progress) -> Iterator[np.ndarray]:
         """Rows of sessions begun again at each later rest, after the row that each is and its session: (m, 2 + n)."""
         at = {key: i for i, key in enumerate(zip(rows.subject, rows.trial, rows.onset_s.round(3), strict=True))}
-        begun = 0
+        begun = done = 0
         for session in self._sessions():
             for i, rest in enumerate(session.trials):
                 if i == 0 or any(self.study.is_high(t, value) for t, value in rest.labels.items()):
                     continue
                 begun += 1
+                say((done + i) / len(self.study.trials), f"sessions begun again: {begun}")
                 recording, begin_s = session.begun(i, self.pipeline.step_s)
                 for (trial, made), (start_s, _) in zip(
                     self._told(session, recording, begin_s), session.spans, strict=True
@@ -400,6 +402,7 @@ class _Plan:
                     of = np.array([at.get((trial.subject, trial.trial, t), -1) for t in onset_s.round(3)])
                     kept = (of >= 0) & (np.abs(np.remainder(onset_s + start_s + 1e-6, RETOLD_EVERY_S)) < 1e-3)
                     yield np.column_stack([of[kept], np.full(kept.sum(), begun), self._scored(trial, x[kept])])
+            done += len(session.trials)
 
     def _trial(self, trial: Trial, out: _Growing) -> tuple[np.ndarray, np.ndarray] | None:
         """Onsets (n,) and features (n, n_features) of a trial, or None where nothing of it can be used."""

@@ -109,9 +109,17 @@ def few(shared_data, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def prepared(few, tmp_path_factory):
+def reported():
+    return []
+
+
+@pytest.fixture(scope="module")
+def prepared(few, reported, tmp_path_factory):
     cache = tmp_path_factory.mktemp("cache")
-    return dataset.prepare(few, sessions.wrist(("eda", "ppg")), ("eda", "ppg"), cache=cache), cache
+    found = dataset.prepare(
+        few, sessions.wrist(("eda", "ppg")), ("eda", "ppg"), cache=cache, progress=lambda *said: reported.append(said)
+    )
+    return found, cache
 
 
 def test_it_can_be_trained_again(few, prepared):
@@ -138,6 +146,12 @@ def test_windows_are_told_again_as_if_the_session_had_begun_at_each_later_rest(f
     expected = found.table.iloc[np.searchsorted(found.windows.onset_s, np.array(at) - 1e-6)][data.features.columns]
     np.testing.assert_allclose(again.x.iloc[own], expected)
     assert not np.allclose(again.x.iloc[own], data.features.iloc[again.of[own]], equal_nan=True)
+
+
+def test_each_session_begun_again_is_reported_so_that_it_can_be_stopped(prepared, reported):
+    shares, words = zip(*reported, strict=True)
+    again = [text for text in words if text.startswith("sessions begun again")]
+    assert len(again) == prepared[0].retold.begun.max() and list(shares) == sorted(shares) and shares[-1] <= 1
 
 
 def test_a_calm_session_begun_again_holds_no_stressor(prepared):
