@@ -70,6 +70,8 @@ def _scores(paper: Paper, told: Told) -> None:
         plots.intervals(shown, "Balanced accuracy, 95 % interval over subjects", 0.5),
         f"One subject left out at a time, by trial. {words.OVER_SUBJECTS} Dotted: a coin.",
     )
+    if at_other_cuts := words.raised(told):
+        paper.text(at_other_cuts)
     meaning = _there(told, "controls").get("meaning")
     if meaning:
         paper.warning(f"What it tells: {meaning}.")

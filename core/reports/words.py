@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import median
 from typing import Any
 
 SPLITS: Mapping[str, str] = {
@@ -78,3 +79,21 @@ def given(card: Mapping[str, Any]) -> dict[str, str]:
         "sequence": f"up to {seen.get('longest')} windows in order of time, each told by {features}",
     }.get(seen.get("takes", "features"), features)
     return {"Is given": what, "A prediction": seen.get("each", "One probability for each window.")}
+
+
+def raised(card: Mapping[str, Any]) -> str:
+    """What the scores by task of a card do not say of the cut that ships; "" where that was not held for calm people.
+
+    It is, where the share of calm windows was asked for and the cut lies above the usual one of the folds.
+    """
+    if "calm_only" not in (card.get("controls") or {}):
+        return ""
+    said = []
+    for target, found in card["loso"].items():
+        cut, own = card["targets"][target]["threshold"], [s["threshold"] for s in found["subjects"]]
+        if cut > median(own):
+            said.append(
+                f"The cut that ships, {cut:.2f}, is held high so that few windows of calm sessions are called High; "
+                f"the scores by task above are at each fold's own cut, {min(own):.2f}-{max(own):.2f}."
+            )
+    return " ".join(said)

@@ -51,6 +51,8 @@ def test_the_stress_card_prints_its_score_beside_the_clock_and_names_the_lowest_
     text = said(at)
     card = bundle.load(MODELS_SHIPPED / BAND).card
     assert "stressor on or off, not felt stress" in text and "A clock alone reaches an AUC of 0.96" in text
+    held = "The cut that ships, 0.56, is held high so that few windows of calm sessions are called High"
+    assert f"{held}; the scores by task above are at each fold's own cut, 0.30-0.65." in text
     shown = table(at, "Control")
     assert list(shown["Control"][:4]) == [
         "This model, people left out", "This model, people left out", "Clock alone: time since the start",
@@ -73,6 +75,7 @@ def test_the_stress_card_prints_its_score_beside_the_clock_and_names_the_lowest_
 
 def test_a_demonstration_says_so_and_has_no_controls(filled):
     text = said(open_page("models", model=DEMO))
+    assert "The cut that ships" not in text
     assert "carry no meaning for a person" in text and "No controls are on this card" in text
     assert "Majority class" in text and "Recordings unlike its training are predicted with the warning W-DRIFT." in text
 
@@ -175,4 +178,5 @@ def test_the_card_leaves_as_json_with_state_and_decisions_and_is_audited(filled)
     pdf, plain = list(reports.model_card(filled, BAND, now=NOW, pdf=True).files.values())[:2]
     paper = text(pdf)
     assert json.loads(plain) == told and hashlib.sha256(plain).hexdigest() in paper
+    assert "The cut that ships, 0.56, is held high" in " ".join(paper.split())
     assert "no band here" in paper and "Retired" in paper and told["limits"]["calm_only"] in paper
