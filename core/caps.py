@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core import features, quality
@@ -30,28 +31,25 @@ class View:
         return montage.reduced(recording, self.positions)
 
 
-def whole(recording: Recording, judged: Quality) -> View:
-    """A recording as it is."""
-    return View(recording, judged, judged, ())
-
-
 def reduced(recording: Recording, pipeline: Pipeline) -> Recording:
     """A recording with the positions that a pipeline's features are of: what a study's trial and a session become."""
     return montage.reduced(recording, features.positions(pipeline))
 
 
-def seen(recording: Recording, judged: Quality, pipeline: Pipeline) -> View:
-    """A recording as the models of a pipeline see it.
+def seen(recording: Recording, judged: Quality, pipeline: Pipeline, uses: Mapping[str, Sequence[str]]) -> View:
+    """A recording as a model of a pipeline sees it.
 
     Parameters
     ----------
     judged
         The quality of the whole recording; it is that of the view too where nothing is left out.
+    uses
+        Channels by type that the model is given (``Bundle.uses``); a model without EEG sees the recording as it is.
     """
     positions = features.positions(pipeline)
-    less = reduced(recording, pipeline)
+    less = reduced(recording, pipeline) if "eeg" in uses else recording
     if less is recording:
-        return whole(recording, judged)
+        return View(recording, judged, judged, ())
     verdict = quality.assess(less, pipeline)
     said = _notice(recording, judged, verdict, positions)
     return View(less, verdict, _shown(recording, judged, verdict), (said,), positions)

@@ -149,7 +149,7 @@ def analyse(
     found = list(markers.compute(clean, verdict, pipeline, part(progress, 0.4, 0.7)))
 
     required = tuple(bundle.required) if bundle else None
-    view = caps.seen(recording, verdict, pipeline) if bundle else caps.whole(recording, verdict)
+    view = caps.seen(recording, verdict, pipeline, bundle.uses if bundle else {})
     notices += view.notices
     prediction: Prediction | None = None
     reason: Reason | None = without if bundle is None else None

@@ -270,6 +270,11 @@ class Bundle:
         return {type_: tuple(names) for type_, names in self.card.signals.optional.items()}
 
     @property
+    def uses(self) -> dict[str, tuple[str, ...]]:
+        """Channel types that it is given where they are there, with the channels needed (empty: any)."""
+        return self.optional | self.required
+
+    @property
     def norm_mode(self) -> str:
         """How signals are scaled before features: "self" or "baseline"."""
         return self.pipeline.norm_mode

@@ -262,7 +262,7 @@ def inspect(
     chosen = bundles.choose(recording, model, installed)
     settings_used = pipeline.site_pipeline(chosen.pipeline if chosen else None)
     judged = quality.assess(recording, settings_used)
-    view = caps.seen(recording, judged, settings_used) if chosen else caps.whole(recording, judged)
+    view = caps.seen(recording, judged, settings_used, chosen.uses if chosen else {})
     verdict = view.shown
     required = tuple(chosen.required) if chosen else None
     why_not = _why_not(recording)

@@ -1,5 +1,6 @@
 """A cap or a net becomes what a headset would have seen: in studies and in the clinic the same numbers."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +11,12 @@ from core import pipeline as chain
 from core.dsp.montage import HYDROCEL_128, OLD_NAMES, POSITIONS_MM, reduced
 from core.evaluation import dataset
 from core.models import bundle
+from core.services import sessions
 from core.settings import EPOC_14, MODELS_SHIPPED
+from core.storage.store import Store
 from core.studies import folder
 from core.studies.folder import Planned, Source
-from core.types import Annotation, Pipeline, Recording
+from core.types import Annotation, InputFile, Pipeline, Recording
 
 NET = [f"E{i}" for i in range(1, 129)]
 # an ordinary cap of 32 (actiCAP): without AF3 and AF4
@@ -94,6 +97,24 @@ def test_the_quality_shown_has_every_channel_of_the_file_and_the_grade_of_those_
     )), demo)  # fmt: skip
     assert told.status == "abstained" and str(told.measure("valence").reason) == "low_quality"
     assert told.quality.bad_names("eeg") == used
+
+
+def test_a_model_without_eeg_leaves_a_cap_as_it_is_and_says_nothing_of_it(tmp_path):
+    wrist = bundle.load(MODELS_SHIPPED / "wearable-stress")
+    band, off = simulate.wrist(seed=5, duration_s=90.0), {"Fz", "Cz", "Pz", "C3", "C4"}  # none is of the headset
+    eeg = worn(CAP, seconds=90.0).of_type("eeg")
+    recording = replace(band, signals=(*eeg, *band.of_type("eda"), *band.of_type("ppg")))
+    broken = replace(recording, signals=tuple(
+        replace(s, data=0 * s.data) if s.name in off else s for s in recording.signals
+    ))  # fmt: skip
+    told = chain.analyse(broken, wrist)
+    assert told.model.name == "wearable-stress" and not [n for n in told.notices if n.code == caps.CODE]
+    assert told.quality.bad_names("eeg") == off and str(told.quality.of("eeg").grade) == "degraded"
+    file = simulate.write_edf(broken, tmp_path / "visit.edf")
+    with closing(Store(f"sqlite:///{tmp_path / 'a.sqlite3'}", data_dir=tmp_path)) as store:
+        found = sessions.inspect(store, [InputFile(file.name, str(file))], model=wrist.name)
+    assert not [n for n in found.notices if n.code == caps.CODE]
+    assert {t["type"]: t["grade"] for t in found.quality["types"]}["eeg"] == "degraded"
 
 
 def test_markers_are_those_of_the_whole_cap_whatever_model_there_is(demo):
