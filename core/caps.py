@@ -45,14 +45,17 @@ def seen(recording: Recording, judged: Quality, pipeline: Pipeline, uses: Mappin
         The quality of the whole recording; it is that of the view too where nothing is left out.
     uses
         Channels by type that the model is given (``Bundle.uses``); a model without EEG sees the recording as it is.
+        Of those it needs of the EEG a notice says which are not there.
     """
     positions = features.positions(pipeline)
     less = reduced(recording, pipeline) if "eeg" in uses else recording
     if less is recording:
-        return View(recording, judged, judged, ())
+        needed, here = tuple(uses.get("eeg", ())), [s.name for s in recording.of_type("eeg")]
+        said = (_notice(recording, judged, judged, needed),) if here and montage.lacking(here, needed) else ()
+        return View(recording, judged, judged, said)
     verdict = quality.assess(less, pipeline)
-    said = _notice(recording, judged, verdict, positions)
-    return View(less, verdict, _shown(recording, judged, verdict), (said,), positions)
+    said = (_notice(recording, judged, verdict, positions),)
+    return View(less, verdict, _shown(recording, judged, verdict), said, positions)
 
 
 def _names(recording: Recording) -> dict[str, str]:
@@ -78,6 +81,10 @@ def _notice(recording: Recording, judged: Quality, verdict: Quality, positions: 
     gone = montage.lacking(list(at), positions)
     filled = f" Not recorded, and filled in by the model: {', '.join(gone)}." if gone else ""
     ours, whole = verdict.of("eeg"), judged.of("eeg")
-    graded = f" Their quality is {ours.grade}, that of all channels {whole.grade}." if ours and whole else ""
+    graded = (
+        f" Their quality is {ours.grade}, that of all channels {whole.grade}."
+        if ours and whole and ours is not whole
+        else ""
+    )
     n = len(positions) - len(gone)
     return Notice(CODE, f"Of {len(at)} EEG channels the model is given {n}: {used}.{filled}{graded}")

@@ -79,6 +79,20 @@ def test_it_is_said_which_channels_were_used_and_which_were_filled_in(demo):
     assert not [n for n in chain.analyse(worn(EPOC_14), demo).notices if n.code == caps.CODE]
 
 
+def test_what_a_model_of_few_positions_lacks_is_said_of_a_recording_that_is_no_cap_too(demo):
+    needed = ["F7", "F3", "T7", "P7", "O1", "O2", "P8", "T8", "F4", "F8"]  # those of the 10-20 system
+    signals = demo.card.signals.model_copy(update={"required": {"eeg": needed, "ecg": []}})
+    few = replace(demo, card=demo.card.model_copy(update={"signals": signals}))
+    recording = worn([*needed[:8], "Fp1", "Fp2", "Cz", "Pz"])
+    assert few.fits(recording)
+    [said] = [n.text for n in chain.analyse(recording, few).notices if n.code == caps.CODE]
+    assert said == (
+        "Of 12 EEG channels the model is given 8: F7, F3, T7, P7, O1, O2, P8, T8. "
+        "Not recorded, and filled in by the model: F4, F8."
+    )
+    assert not [n for n in chain.analyse(worn(needed), few).notices if n.code == caps.CODE]
+
+
 def test_the_quality_shown_has_every_channel_of_the_file_and_the_grade_of_those_used(demo):
     recording = worn(NET)
     wrecked = replace(recording, signals=tuple(
