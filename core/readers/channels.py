@@ -44,7 +44,6 @@ _TAIL = re.compile(
 )
 _EXG = re.compile(r"^(?:exg|ex)[\s_]*(?:channel[\s_]*)?\d{1,3}$")
 _NUMBERED_EEG = re.compile(r"^eeg[\s_.:\-]*(?:channel[\s_]*|ch[\s_]*)?\d{0,4}$")
-_NET = re.compile(r"^e\d{1,3}$")
 
 # --- Words in a channel's name
 _NOT_A_SIGNAL = {
