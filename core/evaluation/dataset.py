@@ -388,7 +388,8 @@ class _Plan:
         begun = done = 0
         for session in self._sessions():
             for i, rest in enumerate(session.trials):
-                if i == 0 or any(self.study.is_high(t, value) for t, value in rest.labels.items()):
+                said = rest.labels  # a trial of which nothing is said may be no rest
+                if i == 0 or not said or any(self.study.is_high(t, value) for t, value in said.items()):
                     continue
                 begun += 1
                 say((done + i) / len(self.study.trials), f"sessions begun again: {begun}")

@@ -162,7 +162,8 @@ def _calm(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> np.nda
     """What models said of windows of people that they had not seen, of sessions begun where nothing High follows."""
     if dataset.retold is None or MODELS[spec.model].takes != "features":
         return np.empty(0)
-    calm, task = dataset.retold.calm(dataset.high(spec.target)), tasks.task(dataset, "binary", spec.target)
+    task, known = tasks.task(dataset, "binary", spec.target), np.isfinite(dataset.labels[spec.target])
+    calm = dataset.retold.calm(task.y | ~known)
     said = []
     for fold, result in zip(experiment.folds(dataset, spec), results, strict=True):
         own = calm & np.isin(dataset.retold.of, result.test_rows)

@@ -122,6 +122,14 @@ def prepared(few, reported, tmp_path_factory):
     return found, cache
 
 
+def folds_of(data, spec):
+    """What leaves each person out, without what was predicted of them."""
+    return [
+        experiment.FoldResult(i, f.name, f.test, f.test, f.test, 0.5, False, calibration.PLAIN, (), 0.0, {})
+        for i, f in enumerate(experiment.folds(data, spec))
+    ]
+
+
 def test_it_can_be_trained_again(few, prepared):
     card, estimators = train.train(
         few, "0" * 64, "few", ["stress"], "additive", ("eda", "ppg"), Pipeline(), seed=0, now=datetime.now(UTC),
@@ -161,16 +169,35 @@ def test_a_calm_session_begun_again_holds_no_stressor(prepared):
     assert set(data.trial[data.retold.of[calm]]) == {data.trial[-1]}  # the last rest
 
 
+def test_a_trial_without_a_label_is_no_rest(few):
+    own = [t for t in few.trials if t.subject == "S02"]
+    rest = max(i for i, t in enumerate(own) if not t.labels["stress"])
+    unsaid = replace(few, trials=tuple(replace(t, labels={}) if i == rest else t for i, t in enumerate(own)))
+    whole, less = (
+        dataset.prepare(s, sessions.wrist(("eda", "ppg")), ("eda", "ppg")) for s in (replace(few, trials=own), unsaid)
+    )
+    assert less.retold.begun.max() == whole.retold.begun.max() - 1
+
+
+def test_a_session_with_a_trial_that_nobody_labelled_is_not_called_calm(prepared, monkeypatch):
+    data = prepared[0]
+    spec = experiment.Spec("few", "stress", "eda+ppg", "additive")
+    asked = []
+    told = experiment.Fitted(None, (), "features", tasks.task(data, "binary", "stress"))
+    monkeypatch.setattr(experiment, "fit", lambda *_: told)
+    monkeypatch.setattr(experiment.Fitted, "proba", lambda _, x: asked.append(len(x)) or np.zeros((len(x), 2)))
+    last = data.trial[data.high("stress")][-1]
+    for label in (data.labels["stress"], np.where(data.trial == last, np.nan, data.labels["stress"])):
+        less = replace(data, labels={"stress": label})
+        assert not train._calm(less, spec, folds_of(less, spec)).any()
+    assert asked[: len(asked) // 2] == asked[len(asked) // 2 :] and sum(asked)
+
+
 def test_a_person_left_out_of_others_of_one_class_has_calm_windows_of_that_class(prepared):
     data = prepared[0]
-    spec = experiment.Spec("few", "stress", "eda+ppg", "additive", split="loso")
-    of = experiment.folds(data, spec)
+    spec = experiment.Spec("few", "stress", "eda+ppg", "additive")
     one = replace(data, labels={"stress": np.zeros(len(data))})
-    results = [
-        experiment.FoldResult(i, f.name, f.test, f.test, f.test, 0.5, False, calibration.PLAIN, (), 0.0, {})
-        for i, f in enumerate(of)
-    ]
-    said = train._calm(one, spec, results)
+    said = train._calm(one, spec, folds_of(one, spec))
     assert len(said) and not said.any()
 
 
