@@ -33,6 +33,10 @@ class Told:
     spreads = {"valence": 0.0, "arousal": 0.0}  # noqa: RUF012
 
     @property
+    def uses(self) -> dict:
+        return self.optional | self.required
+
+    @property
     def card(self) -> SimpleNamespace:
         return SimpleNamespace(seen=Seen(), features=features.names((*self.required, *self.optional)))
 
