@@ -30,7 +30,7 @@ class Told:
 
     info = ModelInfo("told", "1", "tests", 0.5)
     thresholds = {"valence": 0.5, "arousal": 0.9}  # noqa: RUF012
-    spreads = {"valence": 0.0, "arousal": 0.0}  # noqa: RUF012
+    spreads = {"valence": 0.01, "arousal": 0.01}  # noqa: RUF012
 
     @property
     def uses(self) -> dict:
