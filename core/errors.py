@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
+def in_words(what: str, where: str = "", what_to_do: str = "", code: str = "") -> str:
+    """A refusal as one line for a person; a full stop parts what was wrong from what to do."""
+    lead = f"{where}: {what}" if where else what
+    stop = "." if what_to_do and lead and not lead.endswith((".", "!", "?", ":")) else ""
+    return " ".join(part for part in (lead + stop, what_to_do, f"[{code}]" if code else "") if part)
+
+
 class AffectlineError(Exception):
     """What went wrong, in which file, channel or field, and what would mend it.
 
@@ -23,8 +30,7 @@ class AffectlineError(Exception):
     @property
     def text(self) -> str:
         """The whole message as one line for a person."""
-        lead = f"{self.where}: {self.what}" if self.where else self.what
-        return " ".join(part for part in (lead, self.what_to_do, f"[{self.code}]") if part)
+        return in_words(self.what, self.where, self.what_to_do, self.code)
 
     def as_dict(self) -> dict[str, str]:
         """The message as the API and the command line give it."""

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.errors import AffectlineError
+from core.errors import AffectlineError, in_words
 
 log = logging.getLogger("affectline.api")
 # how many wrong fields an answer names
@@ -38,12 +38,11 @@ class Problem(JSONResponse):
 def problem(status: int, code: str, what: str, where: str = "", what_to_do: str = "", **more: Any) -> Problem:
     """Say what was wrong; ``more`` are members of its own kind of problem."""
     title = HTTPStatus(status).phrase
-    lead = f"{where}: {what}" if where else what
     body = {
         "type": "about:blank",
         "title": title,
         "status": status,
-        "detail": f"{lead} {what_to_do}".strip(),
+        "detail": in_words(what, where, what_to_do),
         "code": code,
         "what": what,
         "where": where,

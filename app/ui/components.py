@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app.ui import faults, formats, nav, state, wording
-from core.errors import AffectlineError
+from core.errors import AffectlineError, in_words
 from core.services import exports, patients
 from core.settings import VERSION
 
@@ -113,10 +113,8 @@ def problem(error: Mapping | None) -> str:
     """The stored refusal of a job as one line."""
     if not error:
         return "No reason was stored."
-    what = " ".join(str(error[k]) for k in ("what",) if error.get(k))
-    lead = f"{error['where']}: {what}" if error.get("where") else what
-    said = " ".join(p for p in (lead, str(error.get("what_to_do") or ""), f"[{error.get('code', '')}]") if p)
-    return wording.on_screen(said)
+    said = (str(error.get(part) or "") for part in ("what", "where", "what_to_do", "code"))
+    return wording.on_screen(in_words(*said))
 
 
 def empty(text: str, *links: tuple[str, str]) -> None:
