@@ -97,7 +97,7 @@ def within_subject(subject: np.ndarray, unit: np.ndarray, seed: int) -> Iterator
 def trial(subject: np.ndarray, unit: np.ndarray, seed: int) -> Iterator[Fold]:
     """Trials dealt at random, so that a person lies on both sides. Leaky: for the leak audit only."""
     if len(set(unit)) < 3:
-        raise Refused("E-STUDY-SMALL", "a split by trials needs three trials", "study")
+        raise Refused("E-STUDY-SMALL", "a split by trials needs three trials", "study", "Use a study with more trials.")
     for fold in _by_group(unit, min(N_FOLDS, len(set(unit))), [seed]):
         yield Fold(f"trials {fold.name}", fold.train, fold.validation, fold.test)
 
@@ -126,7 +126,10 @@ LEAKY = ("trial", "random_window")
 def _subjects(subject: np.ndarray) -> list[str]:
     names = sorted(set(subject))
     if len(names) < 3:
-        raise Refused("E-STUDY-SMALL", f"leaving one subject out needs three subjects, here are {len(names)}", "study")
+        raise Refused(
+            "E-STUDY-SMALL", f"leaving one subject out needs three subjects, here are {len(names)}", "study",
+            "Use a study with labels of three subjects or more.",
+        )  # fmt: skip
     return names
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,17 +76,21 @@ def _continuous(dataset: Dataset, targets: list[str]) -> Task:
 TASKS = {"binary": (_binary, 1), "quadrant": (_quadrant, 2), "nine": (_nine, 1), "continuous": (_continuous, 1)}
 
 
-def task(dataset: Dataset, name: str, target: str) -> Task:
-    """Classes of every row of a dataset. A continuous value is fitted as the mean of the rounded rating's classes."""
+def check(name: str, target: str, study: str, known: Collection[str]) -> None:
+    """Refuse a task that there is not, or targets that it or the study does not have."""
     if name not in TASKS:
         raise NotFound("E-TASK", f"there is no task {name}", "task", f"Use one of {', '.join(TASKS)}.")
-    make, n = TASKS[name]
-    targets = target.split("+")
-    unknown = [t for t in targets if t not in dataset.targets]
+    targets, n = target.split("+"), TASKS[name][1]
+    unknown = [t for t in targets if t not in known]
     if unknown:
         what = f"the study has no target {', '.join(unknown)}"
-        raise Refused("E-TARGET", what, dataset.name, f"It has {', '.join(dataset.targets)}.")
+        raise Refused("E-TARGET", what, study, f"It has {', '.join(known)}.")
     if len(targets) != n:
         how = "Name valence and arousal, joined by +." if n == 2 else "Name one target."
         raise Refused("E-TARGET", f"the task {name} needs {n} target{'s' * (n > 1)}", target, how)
-    return make(dataset, targets)
+
+
+def task(dataset: Dataset, name: str, target: str) -> Task:
+    """Classes of every row of a dataset. A continuous value is fitted as the mean of the rounded rating's classes."""
+    check(name, target, dataset.name, dataset.targets)
+    return TASKS[name][0](dataset, target.split("+"))

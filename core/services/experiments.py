@@ -79,13 +79,18 @@ def evaluate(
         For what the study or the doors do not have, and E-EXPERIMENT-PARTIAL when folds failed: a score over the
         others would be another experiment. The same call again tries those folds again.
     """
+    from core.evaluation import experiment
+
     spec = spec_of(study, target, model, inputs, fusion, split, seed, options)
     prepared = Prepared.of(store, spec)
-    record = prepared.record(store, now)
-    if record.state == "done" and record.summary is not None:
-        return answer(record)
+    found = prepared.stored(store)
+    if found is not None and found.state == "done" and found.summary is not None:
+        return answer(found)
     say = progress or (lambda share, words: None)
     dataset = prepared.dataset(store, lambda share, words: say(0.3 * share, words))
+    experiment.check(dataset, spec)
+    experiment.folds(dataset, spec)  # what no fold can be made of is refused before anything is stored
+    record = prepared.record(store, now)
     _run_folds(store, record.id, spec, dataset, lambda share, words: say(0.3 + 0.7 * share, words), now)
     return _finish(store, record.id, spec, dataset, now)
 

@@ -140,11 +140,17 @@ def train(
         target.
     """
     from core.evaluation import train as training
+    from core.models import MODELS
     from core.pipeline import site_pipeline
 
     name = publish or "unpublished"
     if not bundles.NAME.fullmatch(name):
         raise Refused("E-MODEL-NAME", "this is no name for a model", name, "Use 1-63 small letters, digits or -.")
+    if publish and model in MODELS and model not in kinds():
+        raise Refused(
+            "E-PUBLISH", f"{model} knows nothing of the signals, so it is not published", name,
+            f"Use one of {', '.join(kinds())}; evaluate shows what {model} reaches.",
+        )  # fmt: skip
     unknown = [t for t in targets if t not in PREDICTIONS]
     if publish and unknown:
         raise Refused(

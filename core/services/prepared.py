@@ -70,6 +70,11 @@ class Prepared:
         """The seven by name."""
         return dict(zip(rows.KEY, self.spec.key, strict=True))
 
+    def stored(self, store: Store) -> ExperimentRecord | None:
+        """Its row, None where it was never begun."""
+        with store.read() as tx:
+            return rows.by_key(tx, self.key(), self.config_hash)
+
     def record(self, store: Store, now: datetime) -> ExperimentRecord:
         """Its row, made where there is none."""
         with store.write() as tx:
@@ -111,6 +116,7 @@ def spec_of(
 
 def check(store: Store, spec: Spec) -> None:
     """Refuse what the study or the doors do not have, before anything is computed."""
+    from core.evaluation import tasks
     from core.evaluation.dataset import inputs_of
     from core.evaluation.splits import SPLITS
     from core.models import MODELS
@@ -121,10 +127,7 @@ def check(store: Store, spec: Spec) -> None:
     ):  # fmt: skip
         if word not in doors:
             raise NotFound(code, f"there is no {word}", code.split("-")[1].lower(), f"Use one of {', '.join(doors)}.")
-    unknown = [t for t in spec.target.split("+") if t not in found.targets]
-    if unknown:
-        has = ", ".join(found.targets)
-        raise Refused("E-TARGET", f"the study has no target {', '.join(unknown)}", spec.study, f"It has {has}.")
+    tasks.check(spec.task, spec.target, spec.study, found.targets)
     offered = inputs_of(found)
     missing = [t for t in spec.types if t not in offered]
     if missing or spec.inputs != "+".join(t for t in offered if t in spec.types):

@@ -75,8 +75,12 @@ def test_an_unknown_study_and_an_impossible_one_are_named(store):
         studies.get(store, "nowhere")
     with pytest.raises(Refused, match="E-INPUTS"):
         studies.simulate(store, "x", inputs="eda", now=NOW)
-    with pytest.raises(Refused, match="E-STUDY-SIZE"):
-        studies.simulate(store, "x", subjects=0, now=NOW)
+    nan, inf = float("nan"), float("inf")
+    for size in ({"subjects": 0}, {"effect": nan}, {"effect": inf}, {"effect": -inf}, {"trial_sd": nan},
+                 {"trial_sd": -1.0}):  # fmt: skip
+        with pytest.raises(Refused, match="E-STUDY-SIZE") as refused:
+            studies.simulate(store, "x", **size, now=NOW)
+        assert refused.value.what_to_do
 
 
 def test_the_dataset_holds_no_window_of_the_baseline_and_the_slim_columns_only(study):
@@ -247,6 +251,7 @@ def test_nothing_is_published_without_loso_or_leak_audit(store, trained, monkeyp
         ({"publish": "../x"}, "E-MODEL-NAME"),
         ({"study": "nowhere"}, "E-STUDY"),
         ({"publish": "net", "model": "face_mlp", "inputs": "eeg"}, "E-INPUTS"),
+        ({"publish": "nothing", "model": "majority"}, "E-PUBLISH"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_any_work(store, study, changes, code):

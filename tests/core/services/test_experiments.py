@@ -219,12 +219,23 @@ def test_processes_and_a_cluster_give_the_same_folds(store, folder, monkeypatch)
         ({"fusion": "hot"}, "E-FUSION"),
         ({"study": "nowhere"}, "E-STUDY"),
         ({"options": {"luck": 1}}, "E-OPTION"),
+        ({"options": {"task": "bogus"}}, "E-TASK"),
+        ({"options": {"task": "quadrant"}}, "E-TARGET"),
+        ({"target": "valence+arousal"}, "E-TARGET"),
     ],
 )
 def test_what_the_study_or_the_doors_do_not_have_is_refused_and_stores_nothing(store, change, code):
     asked = {"study": "small", "target": "valence", "model": "logistic", "inputs": "eeg", **change}
     with pytest.raises((Refused, NotFound), match=code):
         experiments.evaluate(store, **asked, now=NOW)
+    assert experiments.all_experiments(store) == []
+
+
+def test_a_study_of_two_people_is_refused_and_no_run_is_left_behind(store):
+    studies.simulate(store, "two", subjects=2, trials=3, trial_s=8.0, inputs="ecg", now=NOW)
+    with pytest.raises(Refused, match="E-STUDY-SMALL") as refused:
+        experiments.evaluate(store, "two", "valence", "logistic", "ecg", now=NOW)
+    assert refused.value.what_to_do
     assert experiments.all_experiments(store) == []
 
 
