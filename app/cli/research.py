@@ -164,7 +164,7 @@ def study_simulate(
     subjects: Annotated[int, typer.Option(min=2, max=1000)] = 23,
     trials: Annotated[int, typer.Option(min=2, max=1000)] = 18,
     trial_s: Annotated[float, typer.Option(min=5, max=3600, help="Length of a trial, seconds.")] = 60.0,
-    effect: Annotated[float, typer.Option(help="Size of the planted effect; 0 is the null study.")] = 0.0,
+    effect: Annotated[float, typer.Option(min=-10, max=10, help="Size of the planted effect; 0: null study.")] = 0.0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     inputs: Annotated[str, typer.Option(help="Channel types joined by +.")] = "eeg+ecg",
     trial_sd: Annotated[float, typer.Option(min=0, max=10, help="Size of the trial effect.")] = 2.0,

@@ -43,10 +43,11 @@ def simulate(
     """
     if inputs not in ("eeg", "ecg", "eeg+ecg"):
         raise Refused("E-INPUTS", f"{inputs} cannot be simulated", "inputs", "Use eeg, ecg or eeg+ecg.")
-    if subjects < 1 or trials < 1 or not 5.0 <= trial_s <= 3600.0 or seed < 0 or not 0.0 <= trial_sd <= 10.0:
+    sizes = -10.0 <= effect <= 10.0 and 0.0 <= trial_sd <= 10.0  # nan lies in no range
+    if subjects < 1 or trials < 1 or not 5.0 <= trial_s <= 3600.0 or seed < 0 or not sizes:
         raise Refused(
-            "E-STUDY-SIZE", "a study has at least one subject and trial of 5 s to one hour, a seed from 0 on and a "
-            "trial effect of 0 to 10", name,
+            "E-STUDY-SIZE", "no study of such sizes can be simulated.", name, "Give at least one subject and one trial "
+            "of 5 s to one hour, a seed from 0 on, an effect of -10 to 10 and a trial effect of 0 to 10.",
         )  # fmt: skip
     source = simulated.source(
         subjects=subjects, trials=trials, trial_s=float(trial_s), effect=float(effect), seed=seed, inputs=inputs,
