@@ -152,19 +152,30 @@ def table_lines(answer: list[Mapping]) -> list[str]:
 
 def experiment_lines(answer: Mapping) -> list[str]:
     """The scores of an experiment beside chance."""
-    trial = answer["trial"]
+    from app.ui import wording
+
+    trial, mark = answer["trial"], leaky(answer["split"])
     lines = [
         f"{answer['experiment']}: {answer['study']}, {answer['target']} from {answer['inputs']} by {answer['model']} "
         f"({answer['fusion']}), {answer['split']}, seed {answer['seed']}",
         f"  {answer['n_subjects']} subjects, {answer['n_trials']} trials, {answer['n_windows']} windows",
+        *([f"  {wording.LEAKY}"] if mark else []),
     ]
     names = [name for name, value in trial.items() if isinstance(value, Mapping) and "value" in value]
-    lines += [f"  {name.replace('_', ' ')}: {interval(trial[name])}" for name in names]
+    lines += [f"  {name.replace('_', ' ')}: {interval(trial[name])}{mark}" for name in names]
     if "chance" in trial:
         low, high = trial["chance"]["low"], trial["chance"]["high"]
         lines.append(f"  a coin reaches {low:.2f} to {high:.2f} balanced accuracy")
         lines.append(f"  the majority class is right in {trial['majority_accuracy']:.2f}")
     return lines
+
+
+def leaky(split: str) -> str:
+    """What follows every score of a leaky split; nothing for another."""
+    from app.ui import wording
+    from core.evaluation.splits import LEAKY
+
+    return f" {wording.LEAKY_MARK}" if split in LEAKY else ""
 
 
 def ablation_lines(answer: Mapping) -> list[str]:
@@ -199,7 +210,7 @@ def audit_lines(answer: Mapping) -> list[str]:
     lines = [
         f"{answer['study']}, {answer['target']} from {answer['inputs']} by {answer['model']}",
         f"  leak premium {interval(answer['premium'])}: random windows less nested LOSO, balanced accuracy of windows",
-        *(f"  {split}: {score:.3f}" for split, score in answer["scores"].items()),
+        *(f"  {split}: {score:.3f}{leaky(split)}" for split, score in answer["scores"].items()),
     ]
     words = {"pass": "pass", "fail": "FAIL", "not_checkable": "not checkable"}
     return lines + [f"  {words[c['outcome']]}: {c['name']}: {c['evidence']}" for c in answer["checks"]]

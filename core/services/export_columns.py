@@ -80,6 +80,7 @@ RESULTS = {
     "dataset": ("str", "", "study"),
     "pipeline": ("str", "", "model, inputs, fusion, split, target and seed"),
     "experiment": ("str", "", "experiment"),
+    "leaky": ("bool", "", "the split has the same people in training and test: score says nothing of a new person"),
 }
 COLUMNS: dict[str, dict[str, tuple[str, str, str]]] = {
     "measures": MEASURES,

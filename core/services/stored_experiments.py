@@ -152,12 +152,15 @@ def fold_result(record: FoldRecord) -> FoldResult:
 
 def results_table(store: Store) -> list[dict[str, Any]]:
     """A row per finished experiment and subject with MOABB's columns; score is the subject's balanced accuracy."""
+    from core.evaluation.splits import LEAKY
+
     with store.read() as tx:
         records = [r for r in rows.all_experiments(tx) if r.summary is not None]
     return [
         {
             **row, "session": "0", "n_sessions": 1, "dataset": r.study, "experiment": name_of(r.id),
             "pipeline": f"{r.model} {r.inputs} {r.fusion} {r.split} {r.target} seed {r.seed}",
+            "leaky": r.split in LEAKY,
         }
         for r in reversed(records)
         for row in (r.summary or {})["results"]

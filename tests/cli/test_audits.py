@@ -1,10 +1,13 @@
 """The verbs of believing: leak audit and validity, on a study small enough to wait for."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from app.ui import wording
+from core.evaluation.splits import LEAKY
 from tests.cli.conftest import answer
 from tests.core.reports.reading import text
 from tests.serving import affectline
@@ -27,6 +30,7 @@ def test_a_leak_audit_has_the_keys_of_the_contract_and_can_be_read(data_dir):
     assert {frozenset(c) for c in found["checks"]} == {frozenset(("name", "outcome", "evidence"))}
     assert {c["outcome"] for c in found["checks"]} <= {"pass", "not_checkable"}
     said = affectline(data_dir, "leak-audit", *PIPE).stdout
+    assert all(f"{split}: {v:.3f}{' LEAKY' * (split in LEAKY)}\n" in said for split, v in found["scores"].items())
     assert "leak premium" in said and "pass: scaler before split" in said
     leaves_as_a_report_and_its_runs_as_folders(data_dir, found)
 
@@ -44,6 +48,12 @@ def leaves_as_a_report_and_its_runs_as_folders(data_dir, found):
     scores = json.loads((folder / "scores.json").read_text())
     assert scores["window"]["balanced_accuracy"]["value"] == pytest.approx(found["scores"]["loso"])
     assert answer(affectline(data_dir, *options), 2)["code"] == "E-EXPORT-RUN"
+
+
+def test_a_score_of_a_leaky_split_says_so_beside_it_and_why(data_dir):
+    said = affectline(data_dir, "evaluate", *PIPE, "--split", "random_window").stdout
+    assert re.search(r"balanced accuracy: \d\S* .*LEAKY$", said, re.MULTILINE) and wording.LEAKY in said
+    assert "leaky" not in affectline(data_dir, "evaluate", *PIPE).stdout.lower()
 
 
 def test_validity_answers_in_json_and_in_words(data_dir, shared_data):

@@ -333,6 +333,7 @@ def test_results_leave_with_moabbs_columns(research):
     assert list(frame.columns[:9]) == [
         "score", "time", "samples", "subject", "session", "channels", "n_sessions", "dataset", "pipeline",
     ]  # fmt: skip
+    assert frame.columns[-1] == "leaky" and set(frame.loc[frame["leaky"], "experiment"]) == {LEAKY}
     buttons = [b.proto.label for b in open_page("experiments").get("download_button")]
     assert "Export results (MOABB columns)" in buttons
 
