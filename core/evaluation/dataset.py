@@ -179,6 +179,15 @@ def inputs_of(study: Study) -> tuple[str, ...]:
     return ordered({*study.inputs, *ready_columns(study)})
 
 
+def check_inputs(study: Study, types: Sequence[str], offered: Sequence[str]) -> None:
+    """Refuse (E-INPUTS) channel types that are not among those offered, or are in another order."""
+    if not types or tuple(types) != tuple(t for t in offered if t in types):
+        raise Refused(
+            "E-INPUTS", f"{'+'.join(types)} are no inputs of this study.", study.name,
+            f"Join with + what it has, in this order: {'+'.join(offered)}.",
+        )  # fmt: skip
+
+
 # ------------------------------------------------------------------------------------------- preparation
 def prepare(
     study: Study,

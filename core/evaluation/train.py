@@ -15,7 +15,7 @@ from core.compute import part
 from core.dsp.montage import lacking
 from core.errors import NotFound, Refused
 from core.evaluation import calibration, drift, experiment, leak_audit, metrics, scoring, sessions, tasks
-from core.evaluation.dataset import Dataset, Progress, prepare
+from core.evaluation.dataset import Dataset, Progress, check_inputs, ordered, prepare
 from core.evaluation.experiment import FoldResult, Spec
 from core.models import MODELS
 from core.models.bundle import (
@@ -250,12 +250,7 @@ def check(study: Study, targets: Sequence[str], model: str, types: tuple[str, ..
     if unknown or not targets:
         what = f"the study has no target {', '.join(unknown)}" if unknown else "no target was named"
         raise Refused("E-TARGET", what, study.name, f"It has {', '.join(study.targets)}.")
-    missing = [t for t in types if t not in study.inputs]
-    if missing or not types:
-        raise Refused(
-            "E-INPUTS", f"the study has no {', '.join(missing) or 'such'} signals", study.name,
-            f"It has {'+'.join(study.inputs)}.",
-        )  # fmt: skip
+    check_inputs(study, types, ordered(study.inputs))  # a model is given recordings, never ready features
 
 
 def _signals(study: Study, dataset: Dataset, pipeline: Pipeline) -> dict[str, Any]:

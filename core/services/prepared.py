@@ -117,7 +117,7 @@ def spec_of(
 def check(store: Store, spec: Spec) -> None:
     """Refuse what the study or the doors do not have, before anything is computed."""
     from core.evaluation import tasks
-    from core.evaluation.dataset import inputs_of
+    from core.evaluation.dataset import check_inputs, inputs_of
     from core.evaluation.splits import SPLITS
     from core.models import MODELS
 
@@ -128,13 +128,7 @@ def check(store: Store, spec: Spec) -> None:
         if word not in doors:
             raise NotFound(code, f"there is no {word}", code.split("-")[1].lower(), f"Use one of {', '.join(doors)}.")
     tasks.check(spec.task, spec.target, spec.study, found.targets)
-    offered = inputs_of(found)
-    missing = [t for t in spec.types if t not in offered]
-    if missing or spec.inputs != "+".join(t for t in offered if t in spec.types):
-        raise Refused(
-            "E-INPUTS", f"{spec.inputs} are no inputs of this study", spec.study,
-            f"Join with + what it has, in this order: {'+'.join(offered)}.",
-        )  # fmt: skip
+    check_inputs(found, spec.types, inputs_of(found))
     usable = MODELS[spec.model].inputs
     wrong = [t for t in spec.types if usable and t not in usable]
     if wrong:

@@ -247,6 +247,7 @@ def test_nothing_is_published_without_loso_or_leak_audit(store, trained, monkeyp
         ({"targets": ["liking"]}, "E-TARGET"),
         ({"targets": []}, "E-TARGET"),
         ({"inputs": "eeg+eda"}, "E-INPUTS"),
+        ({"inputs": "ecg+eeg"}, "E-INPUTS"),
         ({"model": "oracle"}, "E-MODEL-KIND"),
         ({"publish": "../x"}, "E-MODEL-NAME"),
         ({"study": "nowhere"}, "E-STUDY"),
