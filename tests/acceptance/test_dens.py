@@ -38,7 +38,7 @@ def told(shared_data, site) -> dict[str, dict]:
         "study": answer(affectline(data, "study", "import", "bids", str(folder), "--name", "dens", "--json")),
         "card": answer(affectline(
             data, "model", "train", "--study", "dens", *ASKED, "--model", "logistic", "--inputs", "eeg+ecg",
-            "--publish", "dens-eeg-ecg", "--json",
+            "--publish", "dens-eeg-ecg", "--json", timeout=900,
         )),
         "visit": answer(affectline(data, "analyse", str(visit), "--patient", "P-0042", "--json")),
     }  # fmt: skip
