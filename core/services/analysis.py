@@ -304,7 +304,7 @@ def _store(
         )
     key = stored.source_key([f.sha256 for f in originals])
     session = rows.by_source(tx, patient, key)
-    started, warnings = _start(recording, summary, session, reading, started_at, now)
+    started, warnings = _start(recording, session, reading, started_at, now)
     about = {
         "started_at": started,
         "duration_s": float(recording.duration_s),
@@ -332,6 +332,7 @@ def _store(
         "pipeline_hash": summary.pipeline_hash,
         "reading_hash": reading.hash,
         "reading": reading.as_dict(),
+        "notices": [asdict(n) for n in summary.notices],
         "code_version": VERSION,
     }
     same: int | None = None
@@ -418,14 +419,13 @@ def _aware(said: datetime) -> datetime:
 
 
 def _start(
-    recording: Recording, summary: Summary, session: SessionRecord | None, reading: Reading, said: datetime | None,
-    now: datetime,
-) -> tuple[datetime, list[Notice]]:  # fmt: skip
-    """When the session started, and all warnings: said by a person, else by the file, else now with a warning.
+    recording: Recording, session: SessionRecord | None, reading: Reading, said: datetime | None, now: datetime
+) -> tuple[datetime, list[Notice]]:
+    """When the session started (said by a person, else by the file, else now with a warning), and its files' warnings.
 
     A session that is there keeps its start, with the warning, unless the clocks of its files are moved.
     """
-    warnings = [*recording.notices, *summary.notices]
+    warnings = list(recording.notices)
     if said is not None:
         return _aware(said), warnings
     if session is not None:

@@ -203,7 +203,7 @@ def get(store: Store, session: str) -> SessionDetail:
     return SessionDetail(
         row=_row(patient, one, measures),
         quality=stored.stored_quality_json(analysis, quality) if quality else {},
-        warnings=tuple(Notice(w["code"], w["text"]) for w in record.warnings),
+        warnings=tuple(Notice(w["code"], w["text"]) for w in [*record.warnings, *(analysis.notices or [])]),
         provenance={
             "files": stored.files_json(files),
             "format": record.format or "imported measures",

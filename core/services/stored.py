@@ -232,7 +232,7 @@ def session_json(tx: Transaction, pseudonym: str, session: SessionRecord, analys
         "session": label(pseudonym, session.number),
         "status": analysis.status,
         "reasons": list(analysis.reasons),
-        "warnings": [*session.warnings, *_about_model(analysis.info)],
+        "warnings": [*session.warnings, *(analysis.notices or []), *_about_model(analysis.info)],
         "quality": _without_types(stored_quality_json(analysis, rows.quality(tx, analysis.id))),
         "model": model_json(analysis.info),
         **measures_json(measures, recorded=not session.imported),

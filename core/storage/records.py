@@ -99,6 +99,7 @@ class AnalysisRecord:
     pipeline_hash: str
     reading_hash: str
     reading: dict | None
+    notices: list[dict[str, str]] | None
     code_version: str
 
     @property

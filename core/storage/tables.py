@@ -162,7 +162,8 @@ class RecordingRow(Base, table=True):
 class AnalysisRow(Base, table=True):
     """One analysis of a session by one model (or none). ``newest`` marks the one that timelines show.
 
-    ``reading`` says how the files were read and cleaned; it is unknown of analyses older than this column.
+    ``reading`` says how the files were read and cleaned; it is unknown of analyses older than this column. ``notices``
+    are its own warnings; those of older analyses stand with the session's.
     """
 
     __tablename__ = "analysis"
@@ -191,6 +192,7 @@ class AnalysisRow(Base, table=True):
     pipeline_hash: str = _of(String(16))
     reading_hash: str = _of(String(16))
     reading: dict | None = _of(JSON(none_as_null=True), nullable=True)
+    notices: list[dict] | None = _of(JSON(none_as_null=True), nullable=True)
     code_version: str = _of(String(40))
     row_hash: str = _of(String(64))
 

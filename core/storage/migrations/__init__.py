@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 
 # the newest revision; a test compares it with the scripts
-HEAD = "0003"
+HEAD = "0004"
 # number of the advisory lock on PostgreSQL while a database is migrated
 LOCK = 72_170_001
 
