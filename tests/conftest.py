@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,9 @@ def shared_data() -> Path:
     if not folder.is_dir():
         missing("no real recordings beside the project (../shared/data)")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def same_main(monkeypatch):
+    """A page under test is ``__main__`` while it runs; afterwards processes start from the one that was."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])

@@ -88,7 +88,7 @@ def test_every_window_lies_in_the_signal_and_holds_its_own_time(sfreq, duration_
     n = clock.n_samples(sfreq, window_s)
     assert windows.data["x"].shape == (len(windows), n)
     assert windows.usable["eda"].shape == (len(windows),)
-    tolerance = max(1 / sfreq, clock.EDGE_S) + 1e-6
+    tolerance = max(1.5 / sfreq, clock.EDGE_S + 0.5 / sfreq) + 1e-6  # the slack, and rounding to a sample
     assert np.allclose(np.diff(windows.onset_s), step_s)
     if len(windows):
         assert windows.onset_s[0] >= onset_s - tolerance
