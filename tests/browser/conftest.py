@@ -15,7 +15,7 @@ from tests.conftest import missing
 from tests.serving import Served, affectline, serving
 
 LOCAL = {"127.0.0.1", "localhost", ""}
-expect.set_options(timeout=20_000)  # a machine that runs other tests too is slow, not wrong
+expect.set_options(timeout=60_000)  # a machine that runs other tests too is slow, not wrong
 FORBIDDEN = ("Traceback", "Exception", "NaN", "None", "undefined")
 
 
@@ -48,7 +48,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def page(chromium: Browser, app: Served, tmp_path: Path) -> Iterator[Page]:
     """A fresh tab; afterwards no request may have left the machine and no exception may be on screen."""
     context = chromium.new_context(viewport={"width": 1280, "height": 1400}, accept_downloads=True, base_url=app.url)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(90_000)
     tab = context.new_page()
     left: list[str] = []
     tab.on(
