@@ -74,7 +74,14 @@ def test_the_bootstrap_over_subjects_is_seeded_and_counts_what_is_undefined():
 def test_the_bootstrap_has_the_width_of_the_mean_of_subjects():
     values = np.random.default_rng(0).normal(0.6, 0.1, 40)
     found = metrics.over_subjects(list(values))
-    assert (found.high - found.low) / 2 == pytest.approx(1.96 * values.std() / np.sqrt(40), rel=0.06)
+    assert (found.high - found.low) / 2 == pytest.approx(2.02 * values.std(ddof=1) / np.sqrt(40), rel=0.06)
+
+
+@pytest.mark.parametrize("n", [6, 12, 23])
+def test_the_interval_of_few_people_holds_what_is_true_as_often_as_it_says(n):
+    scores = np.random.default_rng(n).binomial(9, 0.5, (300, 2, n)).mean(axis=1) / 9  # a coin, nine trials a class
+    held = [found.low <= 0.5 <= found.high for found in map(metrics.over_subjects, scores)]
+    assert np.mean(held) > 0.92
 
 
 def test_the_worst_quarter_is_rounded_up():
