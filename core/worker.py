@@ -14,7 +14,9 @@ from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
 
 from core import compute
-from core.services import drafts, export_files, jobs
+from core.services import handlers, jobs
+from core.services.clinic import drafts
+from core.services.exports import export_files
 from core.settings import settings
 from core.storage.store import Store
 
@@ -80,7 +82,7 @@ class Worker:
                 return
             executor = self.idle.pop() if self.idle else self.executor()
             before = set(multiprocessing.active_children())
-            self.running[job.id] = (executor.submit(jobs.execute, self.database_url, job.id), executor)
+            self.running[job.id] = (executor.submit(handlers.execute, self.database_url, job.id), executor)
             self.children |= set(multiprocessing.active_children()) - before
 
     def executor(self) -> Executor:

@@ -11,9 +11,10 @@ import streamlit as st
 
 from app.ui import components, formats, job_panel, nav, research, state, wording
 from app.ui.charts import research as charts
-from core.services import reports, results, studies
-from core.services.experiments import Line
+from core.services.exports import reports
 from core.services.jobs import Job
+from core.services.research import results, studies
+from core.services.research.experiments import Line
 
 Grid = Mapping[tuple[str, str], Line]
 # signals of which every set is laid out at once: 15 rows

@@ -10,9 +10,10 @@ import pandas as pd
 import streamlit as st
 
 from app.ui import charts, components, formats, research, state, wording
-from core.services import groups, reports
-from core.services.experiments import Line
-from core.services.groups import Report
+from core.services.exports import reports
+from core.services.research import groups
+from core.services.research.experiments import Line
+from core.services.research.groups import Report
 
 if TYPE_CHECKING:
     from core.evaluation.groups import Difference

@@ -9,9 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from app.ui import components, formats, job_panel, research, run_compare, run_detail, state, wording
-from core.services import experiments, results
-from core.services.experiments import Line
 from core.services.jobs import Job
+from core.services.research import experiments, results
+from core.services.research.experiments import Line
 
 
 # ------------------------------------------------------------------------------------------------ the list

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from app.ui import components, formats, palette, state, wording
-from core.services import sessions
+from core.services.clinic import sessions
 from core.settings import MEASURE_UNITS, settings
 
 KEYS = (

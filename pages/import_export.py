@@ -10,8 +10,9 @@ import streamlit as st
 
 from app.ui import components, formats, model_notes, nav, state, studies, wording
 from core.errors import AffectlineError
-from core.services import export_files, exports, measures, patients, sessions
-from core.services.exports import Export
+from core.services.clinic import measures, patients, sessions
+from core.services.exports import export_files, exports
+from core.services.exports.exports import Export
 from core.settings import MEASURE_UNITS
 
 TABS = ("Export", "Import measures", "Studies", "History")

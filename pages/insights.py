@@ -9,8 +9,8 @@ import streamlit as st
 
 from app.ui import banner, components, formats, insight_cards, model_notes, nav, state, wording
 from core.errors import AffectlineError, Conflict, NotFound
-from core.services import insights, patients, sessions
-from core.services.insights import Card
+from core.services.clinic import insights, patients, sessions
+from core.services.clinic.insights import Card
 
 OPEN = ("new", "seen")
 VIEWS = ("Open", "Decided", "All")

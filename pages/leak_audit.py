@@ -16,11 +16,12 @@ from app.ui import components, formats, job_panel, nav, research, state, validit
 from app.ui.charts import research as charts
 from app.ui.validity import Pipeline
 from core.errors import AffectlineError, NotFound
-from core.services import audits, experiments, reports, results, studies
-from core.services.audits import Line
-from core.services.experiments import Line as Run
+from core.services.exports import reports
 from core.services.jobs import Job
-from core.services.results import Now
+from core.services.research import audits, experiments, results, studies
+from core.services.research.audits import Line
+from core.services.research.experiments import Line as Run
+from core.services.research.results import Now
 
 CHOICE = (
     state.AUDIT, state.RUN, state.STUDY, state.TARGET, state.MODEL, state.INPUTS, state.FUSION, state.SEED, state.TAB,

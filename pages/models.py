@@ -11,8 +11,9 @@ import streamlit as st
 
 from app.ui import components, formats, job_panel, model_card, nav, research, state, train_form, wording
 from core.errors import AffectlineError
-from core.services import models, reports
+from core.services.exports import reports
 from core.services.jobs import Job
+from core.services.research import models
 
 CHANGES = "what_would_change"
 COMMANDS = """affectline study import bids FOLDER --name mine

@@ -11,8 +11,8 @@ from app.ui.new_recording.files import files_step
 from app.ui.new_recording.mapping import map_step
 from app.ui.new_recording.run import job_view, run_step
 from core.errors import NotFound
-from core.services import sessions
-from core.services.sessions import Draft
+from core.services.clinic import sessions
+from core.services.clinic.sessions import Draft
 
 STEPS = ("1 Files", "2 Map", "3 Check", "4 Run")
 # as many files as a draft holds can each be a session

@@ -10,10 +10,10 @@ import streamlit as st
 
 from app.ui import banner, charts, components, formats, insight_cards, nav, palette, session_tables, state, wording
 from core.errors import AffectlineError
-from core.services import insights, patients, sessions
-from core.services.insights import Card
-from core.services.patients import Baseline, Event, Patient, SelfReport
-from core.services.sessions import SessionRow
+from core.services.clinic import insights, patients, sessions
+from core.services.clinic.insights import Card
+from core.services.clinic.patients import Baseline, Event, Patient, SelfReport
+from core.services.clinic.sessions import SessionRow
 from core.settings import BASELINE_SESSIONS, MEASURE_UNITS, PREDICTIONS
 
 RANGES = {"30d": 30, "90d": 90, "1y": 366, "all": None}

@@ -24,9 +24,9 @@ from app.ui import (
     wording,
 )
 from core.errors import AffectlineError, NotFound
-from core.services import insights, marks, patients, sessions
-from core.services.marks import Marks
-from core.services.sessions import Made, SessionDetail, Stretch, WindowSeries
+from core.services.clinic import insights, marks, patients, sessions
+from core.services.clinic.marks import Marks
+from core.services.clinic.sessions import Made, SessionDetail, Stretch, WindowSeries
 from core.settings import PREDICTIONS
 from core.types import Reason
 

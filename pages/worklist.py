@@ -9,8 +9,9 @@ import streamlit as st
 
 from app.ui import components, formats, model_notes, nav, state, wording
 from core.errors import AffectlineError
-from core.services import admin, jobs, patients
-from core.services.patients import WorklistRow
+from core.services import admin, jobs
+from core.services.clinic import patients
+from core.services.clinic.patients import WorklistRow
 
 DIMENSIONS = ("valence", "arousal", "dominance")
 HEADINGS = {"valence": "Valence", "arousal": "Arousal", "dominance": "Dominance"}

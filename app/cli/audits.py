@@ -44,14 +44,14 @@ def leak_audit(
     """The same pipeline under leaky and clean splits: the price of the leak, and checks that name the rule broken."""
     with answering(as_json), progress() as report:
         writable(pdf)
-        from core.services import audits
+        from core.services.research import audits
 
         answer = audits.leak_audit(
             store(), study, target, model, inputs, fusion=fusion, seed=seed, groups=score or (), now=now(),
             progress=report,
         )  # fmt: skip
         if pdf is not None:
-            from core.services import reports
+            from core.services.exports import reports
 
             write_pdf(pdf, reports.leak_audit(store(), reports.line_of(store(), answer), now=now(), pdf=True))
     show(answer, as_json, audit_lines)
@@ -61,14 +61,14 @@ def leak_audit(
 
 
 def _of_a_pipeline(name: str, lines: Callable[[Any], list[str]], words: str) -> None:
-    """A verb that asks ``core.services.validity`` something of one pipeline."""
+    """A verb that asks ``core.services.research.validity`` something of one pipeline."""
 
     @validity_cli.command(name, help=words)
     def verb(
         study: Study, target: Target, model: Model, inputs: Inputs, seed: Seed = 0, as_json: AsJson = False
     ) -> None:
         with answering(as_json), progress() as report:
-            from core.services import validity
+            from core.services.research import validity
 
             asked = getattr(validity, name)
             answer = asked(store(), study, target, model, inputs, seed=seed, now=now(), progress=report)
@@ -94,7 +94,7 @@ def labels(
 ) -> None:
     """Cuts and ties with the majority class of each, agreement between raters, intended against reported."""
     with answering(as_json):
-        from core.services import validity
+        from core.services.research import validity
 
         if study is not None and bids is None:
             answer = validity.labels(store(), study, now=now())
@@ -117,7 +117,7 @@ def transfer(
 ) -> None:
     """Train on one study, test on another, without and with alignments that see no label."""
     with answering(as_json), progress() as report:
-        from core.services import validity
+        from core.services.research import validity
 
         answer = validity.transfer(store(), study, to, target, model, inputs, seed=seed, now=now(), progress=report)
     show(answer, as_json, transfer_lines)
@@ -129,7 +129,7 @@ def checklist(
 ) -> None:
     """Eight axes of reporting, filled from what is stored of an experiment."""
     with answering(as_json):
-        from core.services import validity
+        from core.services.research import validity
 
         answer = validity.checklist(store(), experiment)
     show(answer, as_json, checklist_lines)

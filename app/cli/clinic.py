@@ -89,7 +89,7 @@ def analyse(
         when = moment(started_at)
         hertz = rate(sfreq)
         mapping = channel_map(map_)
-        from core.services import sessions
+        from core.services.clinic import sessions
 
         answer = sessions.analyse(
             store(),
@@ -110,7 +110,7 @@ def analyse(
 def history(patient: str, as_json: AsJson = False) -> None:
     """All stored sessions of a patient, oldest first."""
     with answering(as_json):
-        from core.services import sessions
+        from core.services.clinic import sessions
 
         answer = sessions.history_json(store(), patient)
     show(answer, as_json, history_lines)
@@ -120,7 +120,7 @@ def history(patient: str, as_json: AsJson = False) -> None:
 def insights(patient: str, preset: Preset = Preset.DEFAULT, as_json: AsJson = False) -> None:
     """What the rules found for a patient, oldest first."""
     with answering(as_json):
-        from core.services import insights as services
+        from core.services.clinic import insights as services
 
         answer = services.as_json(store(), patient, preset.value)
     show(answer, as_json, insight_lines)
@@ -130,7 +130,7 @@ def insights(patient: str, preset: Preset = Preset.DEFAULT, as_json: AsJson = Fa
 def measures_import(file: Path, as_json: AsJson = False) -> None:
     """Import sessions measured elsewhere: patient, started_at, measure, value and optionally low, high."""
     with answering(as_json), progress() as report:
-        from core.services import measures
+        from core.services.clinic import measures
 
         [path] = present([file])
         answer = measures.import_csv(store(), path, now=now(), name=file.name, progress=report)
@@ -164,7 +164,7 @@ def export(
                 "E-EXPORT-RUN", "the folder of a run is of one experiment.", "--experiment",
                 "Write --what run --experiment E-0007 --format csv.",
             )  # fmt: skip
-        from core.services import export_files, exports, run_folder
+        from core.services.exports import export_files, exports, run_folder
 
         if session is not None:
             made = export_files.session_edf(store(), session, now=now(), annotations=annotations)

@@ -15,7 +15,7 @@ import typer
 from core.errors import AffectlineError, Refused
 
 if TYPE_CHECKING:
-    from core.services.exports import Export
+    from core.services.exports.exports import Export
     from core.storage.store import Store
 
 Progress = Callable[[float, str], None]

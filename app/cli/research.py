@@ -63,7 +63,7 @@ class Corpus(StrEnum):
 def model_list(as_json: AsJson = False) -> None:
     """The bundles that may predict here."""
     with answering(as_json):
-        from core.services import models
+        from core.services.research import models
 
         answer = models.available(store())
     show(answer, as_json, model_lines)
@@ -74,7 +74,8 @@ def model_card(name: str, pdf: AsPdf = None, as_json: AsJson = False) -> None:
     """A bundle's card: what it was trained on, how well it does on unseen subjects, what it is not for."""
     with answering(as_json):
         writable(pdf)
-        from core.services import models, reports
+        from core.services.exports import reports
+        from core.services.research import models
 
         answer = models.card(store(), name)
         if pdf is not None:
@@ -95,7 +96,7 @@ def model_train(
 ) -> None:
     """Train on a study, evaluate on unseen subjects, and publish as a bundle when named."""
     with answering(as_json), progress() as report:
-        from core.services import models
+        from core.services.research import models
 
         answer = models.train(
             store(), study, target, model, inputs, publish=publish, fusion=fusion, seed=seed, now=now(),
@@ -115,7 +116,7 @@ def model_controls(
 ) -> None:
     """Ask what a stress model's score is worth: clock, movement, other stressor, restart, calm; and write its card."""
     with answering(as_json), progress() as report:
-        from core.services import models
+        from core.services.research import models
 
         answer = models.controls(store(), name, study, transfer=transfer, now=now(), progress=report)
     show(answer, as_json, nested_lines)
@@ -128,7 +129,7 @@ Why = Annotated[str, typer.Option(help="The reason, kept with who and when.")]
 def model_approve(name: str, why: Why, as_json: AsJson = False) -> None:
     """Let a model be used by default."""
     with answering(as_json):
-        from core.services import models
+        from core.services.research import models
 
         answer = models.approve(store(), name, why, now())
     show(answer, as_json, pair_lines)
@@ -138,7 +139,7 @@ def model_approve(name: str, why: Why, as_json: AsJson = False) -> None:
 def model_retire(name: str, why: Why, as_json: AsJson = False) -> None:
     """Take a model out of use; what it said of stored sessions stays."""
     with answering(as_json):
-        from core.services import models
+        from core.services.research import models
 
         answer = models.retire(store(), name, why, now())
     show(answer, as_json, pair_lines)
@@ -152,7 +153,7 @@ def model_what_would_change(
 ) -> None:
     """Predict stored sessions with a model and without it; nothing is stored."""
     with answering(as_json), progress() as report:
-        from core.services import models
+        from core.services.research import models
 
         answer = models.what_would_change(store(), name, newest=newest, progress=report)
     show(answer, as_json, change_lines)
@@ -172,7 +173,7 @@ def study_simulate(
 ) -> None:
     """Simulate a study with known truth."""
     with answering(as_json), progress() as report:
-        from core.services import studies
+        from core.services.research import studies
 
         made = studies.simulate(
             store(),
@@ -215,7 +216,7 @@ def study_import(
     """Import a corpus as a study; an import that was interrupted goes on where it ended."""
     with answering(as_json), progress() as report:
         mapping = private_map(map_)
-        from core.services import studies
+        from core.services.research import studies
 
         [place] = present([path])
         made = studies.import_(store(), corpus.value, place, name, mapping=mapping, now=now(), progress=report)
@@ -232,7 +233,7 @@ def study_export(
 ) -> None:
     """Write a study as a BIDS folder, which `study import bids` takes back."""
     with answering(as_json), progress() as report:
-        from core.services import export_files
+        from core.services.exports import export_files
 
         made = export_files.study_bids(store(), name, out, now=now(), progress=report)
     answer = {
@@ -246,7 +247,7 @@ def study_export(
 def study_list(as_json: AsJson = False) -> None:
     """The studies that are stored."""
     with answering(as_json):
-        from core.services import studies
+        from core.services.research import studies
 
         answer = studies.all_studies(store())
     show(answer, as_json, table_lines)
@@ -270,7 +271,7 @@ def evaluate(
 ) -> None:
     """Run one experiment, fold by fold; one that was stopped goes on where it was."""
     with answering(as_json), progress() as report:
-        from core.services import experiments
+        from core.services.research import experiments
 
         choices = {"choices": experiments.selection(model, split)} if select else {}
         answer = experiments.evaluate(
@@ -284,7 +285,7 @@ def evaluate(
 def demo_run(as_json: AsJson = False) -> None:
     """Simulate a small study and evaluate logistic regression on it: a first run to look at."""
     with answering(as_json), progress() as report:
-        from core.services import experiments
+        from core.services.research import experiments
 
         answer = experiments.demo(store(), now=now(), progress=report)
     show(answer, as_json, experiment_lines)
@@ -301,7 +302,7 @@ def ablate(
 ) -> None:
     """Run every set of a study's inputs, and pair each to the best single one."""
     with answering(as_json), progress() as report:
-        from core.services import experiments
+        from core.services.research import experiments
 
         answer = experiments.ablate(store(), study, target, model, fusion=fusion, seed=seed, now=now(), progress=report)
     show(answer, as_json, ablation_lines)
@@ -318,7 +319,7 @@ def grid(
 ) -> None:
     """Run every target, set of inputs and model of a study as one table; stopped, it goes on where it was."""
     with answering(as_json), progress() as report:
-        from core.services import grids
+        from core.services.research import grids
 
         answer = grids.grid(
             store(), study, targets=target or (), models=model or (), inputs=inputs or (), seed=seed, now=now(),

@@ -8,9 +8,9 @@ import streamlit as st
 
 from app.ui import components, formats, model_notes, nav, state, wording
 from core.errors import NotFound
-from core.services import patients
-from core.services.patients import Baseline
-from core.services.sessions import SessionRow
+from core.services.clinic import patients
+from core.services.clinic.patients import Baseline
+from core.services.clinic.sessions import SessionRow
 from core.settings import BASELINE_SESSIONS
 from core.types import ModelInfo
 

@@ -14,7 +14,8 @@ import streamlit as st
 
 from app.ui import faults, formats, nav, state, wording
 from core.errors import AffectlineError, in_words
-from core.services import exports, patients
+from core.services.clinic import patients
+from core.services.exports import exports
 from core.settings import VERSION
 
 STYLE = Path(__file__).with_name("style.css")

@@ -10,7 +10,7 @@ import streamlit as st
 from app.ui import formats, wording
 
 if TYPE_CHECKING:
-    from core.services.doctor import Problem
+    from core.services.clinic.doctor import Problem
 
 # the name under which problems and repairs of the files as a whole stand
 WHOLE = "*"

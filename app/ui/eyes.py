@@ -9,9 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from app.ui import charts, components, formats, marking, state, wording
-from core.services import sessions
-from core.services.marks import Marks
-from core.services.sessions import SessionDetail
+from core.services.clinic import sessions
+from core.services.clinic.marks import Marks
+from core.services.clinic.sessions import SessionDetail
 
 # channels drawn before and after: those that the chosen components reach most
 SHOWN = 8

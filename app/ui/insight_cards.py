@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.ui import charts, components, formats, nav, session_tables, state, wording
-from core.services.insights import Card
-from core.services.patients import Baseline
-from core.services.sessions import SessionRow
+from core.services.clinic.insights import Card
+from core.services.clinic.patients import Baseline
+from core.services.clinic.sessions import SessionRow
 from core.settings import MEASURE_UNITS
 
 

@@ -10,9 +10,10 @@ import streamlit as st
 
 from app.ui import components, formats, nav, state, wording
 from core.errors import AffectlineError
-from core.services import jobs, marks
-from core.services.marks import Mark, Marks
-from core.services.sessions import SessionDetail, SignalPage
+from core.services import jobs
+from core.services.clinic import marks
+from core.services.clinic.marks import Mark, Marks
+from core.services.clinic.sessions import SessionDetail, SignalPage
 from core.types import Annotation, Reading
 
 POLL_S = 0.5

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.ui import components, formats, state, wording
 from core.errors import AffectlineError
-from core.services import models
+from core.services.research import models
 from core.types import ModelInfo
 
 

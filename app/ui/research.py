@@ -8,9 +8,10 @@ from typing import Any
 import streamlit as st
 
 from app.ui import formats, job_panel, state, wording
-from core.services import jobs, results, studies
-from core.services.experiments import Line
+from core.services import jobs
 from core.services.jobs import Job
+from core.services.research import results, studies
+from core.services.research.experiments import Line
 
 RUN_KINDS = ("evaluate", "ablate", "demo_run")
 KEPT = "Each fold is stored as it ends: going on does not compute it again."

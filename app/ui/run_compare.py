@@ -10,8 +10,8 @@ import streamlit as st
 
 from app.ui import components, formats, research, run_detail, state, wording
 from app.ui.charts import research as charts
-from core.services import experiments, results
-from core.services.experiments import Experiment
+from core.services.research import experiments, results
+from core.services.research.experiments import Experiment
 
 MOST = 4
 

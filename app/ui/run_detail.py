@@ -12,9 +12,10 @@ import streamlit as st
 from app.ui import components, formats, job_panel, nav, research, state, why, wording
 from app.ui.charts import research as charts
 from core.errors import AffectlineError, NotFound
-from core.services import experiments, exports, results, run_folder, studies
-from core.services.experiments import Experiment
-from core.services.export_columns import RESULTS
+from core.services.exports import exports, run_folder
+from core.services.exports.export_columns import RESULTS
+from core.services.research import experiments, results, studies
+from core.services.research.experiments import Experiment
 
 TABS = ("Subjects", "Confusion", "ROC and PR", "Calibration", "Learning curves", "Why", "Folds", "Configuration")
 

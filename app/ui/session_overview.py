@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.ui import components, formats, session_tables, wording
-from core.services.sessions import SessionDetail, SessionRow
+from core.services.clinic.sessions import SessionDetail, SessionRow
 from core.settings import MEASURE_UNITS, PREDICTIONS
 
 ACROSS = 4

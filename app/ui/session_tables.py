@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.ui import formats, state, wording
 from app.ui.components import NOT_COMPUTED
-from core.services.sessions import SessionRow
+from core.services.clinic.sessions import SessionRow
 from core.settings import MEASURE_UNITS
 from core.types import Measure
 

@@ -10,8 +10,11 @@ import streamlit as st
 
 from app.ui import components, formats, job_panel, nav, state, wording
 from core.errors import AffectlineError, NotFound
-from core.services import export_files, jobs, sessions, studies
+from core.services import jobs
+from core.services.clinic import sessions
+from core.services.exports import export_files
 from core.services.jobs import Job
+from core.services.research import studies
 
 KINDS = ("plan", "import", "export")
 WHERE = {"disk": "On this machine", "upload": "Upload a zip"}

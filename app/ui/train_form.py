@@ -7,8 +7,8 @@ import re
 import streamlit as st
 
 from app.ui import formats, job_panel, nav, research, state, wording
-from core.services import models, studies
 from core.services.jobs import Job
+from core.services.research import models, studies
 
 KIND = "train"
 # what a study's model is asked for first; other signals would be needed of every recording

@@ -11,10 +11,10 @@ import pandas as pd
 import streamlit as st
 
 from app.ui import components, formats, job_panel, research, state, wording
-from core.services import experiments, results, studies, validity
-from core.services.audits import Line
-from core.services.experiments import Line as Run
-from core.services.results import Now
+from core.services.research import experiments, results, studies, validity
+from core.services.research.audits import Line
+from core.services.research.experiments import Line as Run
+from core.services.research.results import Now
 
 
 @dataclass(frozen=True)

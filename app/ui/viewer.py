@@ -10,9 +10,9 @@ import pandas as pd
 import streamlit as st
 
 from app.ui import charts, components, eyes, formats, marking, state, wording
-from core.services import sessions
-from core.services.marks import Marks
-from core.services.sessions import SessionDetail, SignalPage, WindowSeries
+from core.services.clinic import sessions
+from core.services.clinic.marks import Marks
+from core.services.clinic.sessions import SessionDetail, SignalPage, WindowSeries
 
 PAGE_LENGTHS = (5, 10, 15, 20, 30, 60)
 FEW_CHANNELS = 8

@@ -9,9 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from app.ui import charts, components, formats, nav, state, wording
-from core.services import explanations, jobs
-from core.services.explanations import WHY_NOT
-from core.services.sessions import SessionDetail
+from core.services import jobs
+from core.services.clinic.sessions import SessionDetail
+from core.services.research import explanations
+from core.services.research.explanations import WHY_NOT
 
 POLL_S = 0.7
 LIVE = ("queued", "running")

@@ -14,9 +14,10 @@ from core import features
 from core.compute import part
 from core.dsp.montage import lacking
 from core.errors import NotFound, Refused
-from core.evaluation import calibration, drift, experiment, leak_audit, metrics, scoring, sessions, tasks
+from core.evaluation import calibration, drift, experiment, metrics, scoring, sessions, tasks
 from core.evaluation.dataset import Dataset, Progress, check_inputs, ordered, prepare
 from core.evaluation.experiment import FoldResult, Spec
+from core.evaluation.validity import leak_audit
 from core.models import MODELS
 from core.models.bundle import (
     Calibration,

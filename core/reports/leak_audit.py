@@ -14,7 +14,7 @@ Told = Mapping[str, Any]
 
 
 def pdf(told: Told, about: About) -> bytes:
-    """The PDF of a leak audit as it is exported in JSON (``core.services.reports.leak_audit``)."""
+    """The PDF of a leak audit as it is exported in JSON (``core.services.exports.reports.leak_audit``)."""
     paper = Paper(
         f"Leak audit: {told['model']} on {told['inputs']}",
         f"{name(told['target'])}, study {told['study']}, {told['fusion']} fusion, seed {told['seed']}. "

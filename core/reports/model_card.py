@@ -14,7 +14,7 @@ WORST = 5
 
 
 def pdf(told: Told, about: About) -> bytes:
-    """The PDF of a card as it is exported in JSON (``core.services.reports.model_card``)."""
+    """The PDF of a card as it is exported in JSON (``core.services.exports.reports.model_card``)."""
     state = words.MODEL_STATES.get(told["state"], told["state"])
     paper = Paper(
         f"Model card: {told['name']} {told['version']}", f"{state}. Trained on {told['basis']}. Written {_at(told)}."

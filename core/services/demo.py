@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from core import compute
-from core.services import life_chart, pseudonyms
-from core.services.analysis import analyse
+from core.services import pseudonyms
+from core.services.clinic import life_chart
+from core.services.clinic.analysis import analyse
 from core.settings import settings
 from core.storage import patients as patient_rows
 from core.storage import sessions as rows

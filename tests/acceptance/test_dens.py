@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.services import explanations
+from core.services.research import explanations
 from core.settings import settings
 from core.storage.store import Store
 from tests import dens

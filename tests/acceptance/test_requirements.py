@@ -27,7 +27,9 @@ from app.ui import charts
 from core import simulate
 from core.errors import Refused
 from core.insights import replay
-from core.services import admin, exports, insights, measures, patients, sessions
+from core.services import admin
+from core.services.clinic import insights, measures, patients, sessions
+from core.services.exports import exports
 from core.settings import EPOC_14, MODELS_SHIPPED, settings
 from core.storage.store import Store
 from core.types import InputFile, Reading, Recording, Signal, SignalQuality, Visit
@@ -467,7 +469,7 @@ def test_the_objects_of_the_command_line_have_the_keys_of_the_contract_and_no_ot
 
 
 def test_an_hour_of_sixteen_channels_is_drawn_in_under_two_seconds(store, tmp_path):
-    from core.services import analysis
+    from core.services.clinic import analysis
     from core.storage.blobs import sha256
 
     rng = np.random.default_rng(1)

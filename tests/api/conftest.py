@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from core import compute, simulate
-from core.services import experiments
 from core.services.jobs import Cancelled
+from core.services.research import experiments
 from core.storage.store import Store
-from tests.core.services.test_experiments import inline
+from tests.core.services.research.test_experiments import inline
 from tests.pages import research_site as site
 from tests.serving import Served, serving
 

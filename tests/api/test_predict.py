@@ -225,7 +225,7 @@ def test_without_any_model_it_is_503_and_health_still_works(client, example, mon
 
     from app.api import deps
     from app.api.main import api
-    from core.services import models
+    from core.services.research import models
     from core.storage.store import Store
 
     monkeypatch.setattr(models, "available", lambda store: [])

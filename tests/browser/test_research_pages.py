@@ -13,11 +13,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core import compute
-from core.evaluation.leak_audit import COMPARED
+from core.evaluation.validity.leak_audit import COMPARED
 from core.storage.store import Store
 from tests.browser.test_accessibility import findings
 from tests.browser.test_studies import choose
-from tests.core.services.test_experiments import inline
+from tests.core.services.research.test_experiments import inline
 from tests.pages import research_site as site
 from tests.serving import Served, serving
 

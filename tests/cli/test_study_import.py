@@ -3,7 +3,8 @@
 import json
 
 from core import simulate
-from core.services import jobs, studies
+from core.services import handlers, jobs
+from core.services.research import studies
 from core.storage.store import Store
 from tests.cli.conftest import STARTED_AT, answer
 from tests.serving import affectline
@@ -48,7 +49,7 @@ def test_a_job_imports_a_study(tmp_path):
         store.data_dir = tmp_path
         job = jobs.submit(store, "import", {"kind": "manifest", "path": str(path), "name": "j"}, now=STARTED_AT)
         said = []
-        done = jobs.WORK[job.kind](store, job.params, lambda share, words: said.append(words))
+        done = handlers.HANDLERS[job.kind](store, job.params, lambda share, words: said.append(words))
         assert done == {"study": "j", "trials": 2, "left_out": 1}
         assert said[-1].startswith("trial 3 of 3")
         assert len(studies.get(store, "j").trials) == 2

@@ -11,7 +11,7 @@ from core import pipeline as chain
 from core.dsp.montage import HYDROCEL_128, OLD_NAMES, POSITIONS_MM, reduced
 from core.evaluation import dataset
 from core.models import bundle
-from core.services import sessions
+from core.services.clinic import sessions
 from core.settings import EPOC_14, MODELS_SHIPPED
 from core.storage.store import Store
 from core.studies import folder

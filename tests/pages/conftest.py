@@ -12,7 +12,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.services import measures, sessions
+from core.services.clinic import measures, sessions
 from core.settings import SAMPLES, settings
 from core.storage.store import Store
 from core.types import InputFile

@@ -9,11 +9,11 @@ import pytest
 from core import compute
 from core.errors import Refused
 from core.evaluation import experiment
-from core.services import experiments, studies
 from core.services.jobs import Cancelled
+from core.services.research import experiments, studies
 from core.storage.store import Store
 from core.studies import folder
-from tests.core.services.test_experiments import inline
+from tests.core.services.research.test_experiments import inline
 from tests.pages.conftest import NOW
 
 FOLDS = 5

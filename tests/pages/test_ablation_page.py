@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 
 from core import compute
-from core.services import exports, jobs, reports, results
+from core.services import handlers, jobs
+from core.services.exports import exports, reports
+from core.services.research import results
 from core.settings import settings
-from tests.core.services.test_experiments import inline
+from tests.core.services.research.test_experiments import inline
 from tests.pages.conftest import NOW, open_page
 from tests.pages.research_site import ECG, FULL, PARTIAL, STOPPED
 from tests.pages.test_experiments_page import said, table
@@ -30,7 +32,7 @@ def work(store, monkeypatch) -> None:
     """What the worker would do now, folds in this process."""
     monkeypatch.setattr(compute, "executor", inline())
     while (job := jobs.claim(store, "w", now=NOW)) is not None:
-        jobs.execute(settings().database, job.id)
+        handlers.execute(settings().database, job.id)
 
 
 def test_without_a_study_the_page_says_how_to_get_there(empty):

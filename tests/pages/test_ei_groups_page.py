@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 
 from core import compute
-from core.services import admin, experiments, exports, groups, reports, studies
+from core.services import admin
+from core.services.exports import exports, reports
+from core.services.research import experiments, groups, studies
 from core.settings import settings
 from core.storage.store import Store
 from core.types import InputFile
-from tests.core.services.test_experiments import inline
+from tests.core.services.research.test_experiments import inline
 from tests.pages.conftest import NOW, open_page, texts
 from tests.pages.research_site import ready
 from tests.pages.test_pages import check

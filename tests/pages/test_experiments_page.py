@@ -14,12 +14,14 @@ from core.evaluation.experiment import Spec
 from core.evaluation.splits import LEAKY as LEAKY_SPLITS
 from core.evaluation.splits import SPLITS
 from core.evaluation.tasks import TASKS
-from core.services import audits, experiments, exports, jobs, results
+from core.services import handlers, jobs
+from core.services.exports import exports
 from core.services.jobs import Cancelled
+from core.services.research import audits, experiments, results
 from core.settings import VERSION, settings
 from core.storage import research as storage
 from core.storage.store import Store
-from tests.core.services.test_experiments import inline
+from tests.core.services.research.test_experiments import inline
 from tests.pages.conftest import NOW, open_page
 from tests.pages.research_site import ECG, FULL, LEAKY, NET, PARTIAL, STOPPED, TRIVIAL, VALUE, ready
 from tests.pages.test_pages import check
@@ -198,7 +200,7 @@ def test_a_stopped_run_goes_on_from_the_page_and_then_has_a_score(research, monk
     assert "go_on" not in {b.key for b in open_page("experiments", run=STOPPED, job=job_of(at)).button}, "one way on"
     monkeypatch.setattr(compute, "executor", inline())
     job = jobs.claim(research, "w", now=NOW)
-    jobs.execute(settings().database, job.id)
+    handlers.execute(settings().database, job.id)
     at = open_page("experiments", job=job.id)
     assert f"{STOPPED} is done" in said(at)
     at.button(key="open_finished").click().run()
@@ -221,7 +223,7 @@ def test_a_failed_run_says_why_and_what_to_do(research):
     params = {"study": "nowhere", "target": "valence", "model": "logistic", "inputs": "eeg"}
     job = jobs.submit(research, "evaluate", params, now=NOW)
     jobs.claim(research, "w", now=NOW)
-    jobs.execute(settings().database, job.id)
+    handlers.execute(settings().database, job.id)
     text = said(open_page("experiments", job=job.id))
     assert "E-STUDY" in text and "Traceback" not in text
 
@@ -260,7 +262,7 @@ def test_a_score_that_is_ticked_is_an_input_of_another_experiment_and_is_shown(r
         at.button(key="start_run").click().run()
         job = jobs.claim(research, "w", now=NOW)
         assert job.params["options"] == {"task": "binary"} | ({"groups": ["ei"]} if ticked else {})
-        jobs.execute(settings().database, job.id)
+        handlers.execute(settings().database, job.id)
         names.append(jobs.get(research, job.id).result["experiment"])
     frame = table(open_page("experiments"), "Chance").set_index("Run")
     assert frame.loc[names, "Signals"].tolist() == ["ecg", "ecg + EI score"]

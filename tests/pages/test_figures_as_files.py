@@ -15,7 +15,8 @@ from PIL import Image
 from app.ui import charts, formats
 from app.ui.charts import picture
 from app.ui.charts import research as figures
-from core.services import admin, exports
+from core.services import admin
+from core.services.exports import exports
 from tests.pages.conftest import IMPORTED, NOW, RECORDED, open_page
 from tests.pages.research_site import FULL, NET, VALUE
 

@@ -16,9 +16,9 @@ import pytest
 from app.ui import charts, formats, insight_cards, nav, palette, wording
 from app.ui.charts import base
 from app.ui.charts.signals import spacing
-from core.services.insights import Card
-from core.services.patients import Baseline, Event
-from core.services.sessions import SessionRow, SignalPage, WindowSeries
+from core.services.clinic.insights import Card
+from core.services.clinic.patients import Baseline, Event
+from core.services.clinic.sessions import SessionRow, SignalPage, WindowSeries
 from core.types import Annotation, BadSpan, Insight, Measure, ModelInfo, Reason
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,14 +12,16 @@ import pytest
 from app.ui import validity as ui
 from app.ui import wording
 from core import compute
-from core.evaluation import control, leak_audit
-from core.evaluation.surrogates import SURROGATES
-from core.evaluation.transfer import ALIGNMENTS
-from core.services import admin, experiments, exports, jobs, reports, results, validity
+from core.evaluation.validity import control, leak_audit
+from core.evaluation.validity.surrogates import SURROGATES
+from core.evaluation.validity.transfer import ALIGNMENTS
+from core.services import admin, handlers, jobs
+from core.services.exports import exports, reports
+from core.services.research import experiments, results, validity
 from core.settings import VERSION, settings
 from core.storage import research as storage
 from tests.core.reports.reading import text
-from tests.core.services.test_experiments import inline
+from tests.core.services.research.test_experiments import inline
 from tests.pages.conftest import NOW, open_page
 from tests.pages.research_site import FULL, LEAKY, VALUE, ready, run
 from tests.pages.test_experiments_page import said
@@ -32,12 +34,12 @@ CHECKS = [
     {
         "name": "id-like columns",
         "outcome": "fail",
-        "evidence": "trial_no (core/evaluation/identity.py id_like)",
+        "evidence": "trial_no (core/evaluation/validity/identity.py id_like)",
     },
     {
         "name": "subject probe",
         "outcome": "pass",
-        "evidence": "in 80% (core/evaluation/identity.py subject_probe)",
+        "evidence": "in 80% (core/evaluation/validity/identity.py subject_probe)",
     },
     {"name": "stimulus probe", "outcome": "not_checkable", "evidence": "none shared (core/evaluation/y.py probe)"},
     {"name": "label permutation", "outcome": "pass", "evidence": "0.49, chance 0.50 (core/evaluation/z.py run_fold)"},
@@ -64,7 +66,7 @@ def work(store, monkeypatch) -> None:
     """What the worker would do now, folds in this process."""
     monkeypatch.setattr(compute, "executor", inline())
     job = jobs.claim(store, "w", now=NOW)
-    jobs.execute(settings().database, job.id)
+    handlers.execute(settings().database, job.id)
 
 
 def tables(at) -> list:
@@ -189,7 +191,7 @@ FOUND = {
 
 @pytest.mark.parametrize("kind", FOUND)
 def test_a_stored_control_is_shown_with_its_command(kind, research, monkeypatch):
-    monkeypatch.setattr("core.services.studies.all_studies", _two(research))
+    monkeypatch.setattr("core.services.research.studies.all_studies", _two(research))
     (panel,) = (p for p in ui.PANELS if p.kind == kind)
     at = open_page("leak_audit", **PIPE, tab=panel.title)
     assert "Not run yet" in said(at)
@@ -205,7 +207,7 @@ def test_a_stored_control_is_shown_with_its_command(kind, research, monkeypatch)
 
 
 def _two(store):
-    from core.services import studies
+    from core.services.research import studies
 
     one = studies.all_studies(store)[0]
     return lambda _: [one, one | {"name": "other"}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from core.services import measures, sessions
+from core.services.clinic import measures, sessions
 from core.settings import settings
 from core.storage.store import Store
 from tests.pages.conftest import NOW, open_page

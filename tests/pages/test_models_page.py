@@ -10,7 +10,9 @@ import pytest
 
 from app.cli.words import model_lines
 from core.models import bundle
-from core.services import exports, jobs, models, reports
+from core.services import handlers, jobs
+from core.services.exports import exports, reports
+from core.services.research import models
 from core.settings import MODELS_SHIPPED
 from tests.core.reports.reading import text
 from tests.pages.conftest import NOW, RECORDED, open_page
@@ -155,7 +157,7 @@ def test_what_would_change_is_a_job_whose_table_stands_beside_the_card(filled):
     job = jobs.get(filled, job[0] if isinstance(job, list) else job)
     assert job.kind == "what_would_change" and at.get("progress")
     claimed = jobs.claim(filled, "w", now=NOW)
-    jobs.execute(filled.url, claimed.id)
+    handlers.execute(filled.url, claimed.id)
     at = open_page("models", model=DEMO, job=job.id)
     text = said(at)
     frame = table(at, "Without it")

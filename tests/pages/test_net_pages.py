@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from core import simulate
-from core.services import explanations, sessions
+from core.services.clinic import sessions
+from core.services.research import explanations
 from core.storage.store import Store
 from core.types import InputFile
 from tests.core.models.nets import head, publish

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from core import simulate
-from core.services import exports, jobs, sessions
+from core.services import jobs
+from core.services.clinic import sessions
+from core.services.exports import exports
+from core.services.exports.quality_report import quality_report
 from core.settings import settings
 from core.types import Reading
 from tests.pages.conftest import open_page, texts
@@ -209,7 +212,7 @@ def test_arrays_without_a_rate_are_given_one_where_they_are_refused(filled, tmp_
 def test_the_quality_report_holds_the_problems_and_no_name_of_a_file(filled, troubled):
     files = sessions.draft(filled, staged(filled, troubled)).files
     found = sessions.inspect(filled, files)
-    made = sessions.quality_report(filled, files, found, Reading(), now=STARTED)
+    made = quality_report(filled, files, found, Reading(), now=STARTED)
     ((name, body),) = made.files.items()
     report = json.loads(body)
     assert name.endswith(".json") and "troubled" not in body.decode()

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from core.services import exports, insights, measures, sessions
+from core.services.clinic import insights, measures, sessions
+from core.services.exports import exports
 from core.settings import SAMPLES, settings
 from tests.pages.conftest import IMPORTED, NOW, RECORDED, WRIST, open_page, texts
 from tests.pages.test_pages import check
@@ -145,7 +146,7 @@ def test_every_figure_has_a_summary_in_words(patient, filled):
 def test_the_timeline_draws_interval_range_insight_event_report_and_usable_share():
     from app.ui import charts
     from app.ui.formats import local_ms
-    from core.services.patients import Event, SelfReport
+    from core.services.clinic.patients import Event, SelfReport
     from core.types import Insight
     from tests.pages.test_kit import NOW as now
     from tests.pages.test_kit import UTC_ZONE, own_range, row

@@ -10,7 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from app.ui import nav, wording
 from core import simulate
-from core.services import exports, insights, jobs, patients, sessions
+from core.services import jobs
+from core.services.clinic import insights, patients, sessions
+from core.services.exports import exports
 from core.settings import SAMPLES
 from core.types import InputFile
 from tests.pages.conftest import IMPORTED, NOW, RECORDED, WRIST, course_csv, open_page, texts

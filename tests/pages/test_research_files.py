@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from core.services import jobs, sessions
+from core.services import handlers, jobs
+from core.services.clinic import sessions
 from tests.core.readers import vendors
 from tests.pages.conftest import open_page
 from tests.pages.test_new_recording import flat, staged, step
@@ -38,7 +39,7 @@ def test_a_file_of_the_sources_goes_from_upload_to_its_session(filled, tmp_path,
     check(at)
     (job,) = jobs.recent(filled)
     jobs.claim(filled, "test:1:a", now=datetime.now(UTC))
-    jobs.execute(filled.url, job.id)
+    handlers.execute(filled.url, job.id)
     session = sessions.history(filled, "P-0077")[-1].session
     assert marker in check(open_page("session", session=session, tab="Overview"))
     at = open_page("session", session=session, tab="Windows")

@@ -13,8 +13,10 @@ import pandas as pd
 import pytest
 
 from core.errors import NotFound
-from core.services import admin, experiments, exports, studies
-from core.services.run_folder import run_folder
+from core.services import admin
+from core.services.exports import exports
+from core.services.exports.run_folder import run_folder
+from core.services.research import experiments, studies
 from tests.pages.conftest import NOW, open_page
 from tests.pages.research_site import FULL, NET, PARTIAL, STOPPED, VALUE
 

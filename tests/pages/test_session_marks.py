@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.services import jobs, marks, sessions
+from core.services import handlers, jobs
+from core.services.clinic import marks, sessions
 from core.types import Reason
 from tests.pages.conftest import IMPORTED, NOW, RECORDED, WRIST, open_page, texts
 
@@ -70,7 +71,7 @@ def test_recompute_is_a_job_whose_bar_stands_on_the_page_and_whose_end_shows(fil
     text = said(at)
     assert "Leaving or reloading this page is safe" in text and "not applied" not in text
     jobs.claim(filled, "test:1:a", now=datetime.now(UTC))
-    jobs.execute(filled.url, job.id)
+    handlers.execute(filled.url, job.id)
     text = said(at.run())
     assert "Computed again." in text and "marked as bad" in text and "not applied" not in text
     text = said(open_page("session", session=session, tab="Provenance"))

@@ -11,7 +11,9 @@ import pytest
 
 from app.ui import wording
 from core import simulate
-from core.services import admin, export_files, exports, jobs, studies
+from core.services import admin, handlers, jobs
+from core.services.exports import export_files, exports
+from core.services.research import studies
 from core.settings import settings
 from core.storage.store import Store
 from core.types import HIGH
@@ -42,7 +44,7 @@ def lab(folder: Path, head="subject,trial,file,label_stress,group_ei", people=""
 def work(store: Store) -> None:
     """What the worker would do now."""
     while (job := jobs.claim(store, "w", now=NOW)) is not None:
-        jobs.execute(settings().database, job.id)
+        handlers.execute(settings().database, job.id)
 
 
 def job_of(at) -> str:

@@ -8,7 +8,8 @@ import shutil
 import pytest
 
 from core.errors import Refused
-from core.services import jobs, models
+from core.services import handlers, jobs
+from core.services.research import models
 from core.settings import MODELS_SHIPPED
 from tests.pages.conftest import NOW, open_page
 from tests.pages.test_pages import check
@@ -49,9 +50,9 @@ def started(at):
 
 def run(store, monkeypatch, work) -> str:
     """Claim the one job and do its work; its name."""
-    monkeypatch.setitem(jobs.WORK, "train", work)
+    monkeypatch.setitem(handlers.HANDLERS, "train", work)
     claimed = jobs.claim(store, "w", now=NOW)
-    jobs.execute(store.url, claimed.id)
+    handlers.execute(store.url, claimed.id)
     return claimed.id
 
 

@@ -8,10 +8,12 @@ from dataclasses import replace
 import pytest
 
 from core import compute
-from core.services import experiments, explanations, jobs, sessions, studies
-from core.services.explanations import WHY_NOT
+from core.services import handlers, jobs
+from core.services.clinic import sessions
+from core.services.research import experiments, explanations, studies
+from core.services.research.explanations import WHY_NOT
 from core.settings import settings
-from tests.core.services.test_experiments import inline
+from tests.core.services.research.test_experiments import inline
 from tests.pages.conftest import IMPORTED, NOW, RECORDED, open_page
 from tests.pages.test_pages import check
 
@@ -31,7 +33,7 @@ def session(filled) -> str:
 
 def work(store) -> None:
     while (job := jobs.claim(store, "w", now=NOW)) is not None:
-        jobs.execute(settings().database, job.id)
+        handlers.execute(settings().database, job.id)
 
 
 def test_from_the_button_over_a_job_to_the_contributions_of_session_and_window(filled, session):

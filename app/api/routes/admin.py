@@ -8,7 +8,9 @@ from fastapi import APIRouter, Response
 
 from app.api import deps, schemas
 from app.api.routes.predict import in_utc
-from core.services import admin, exports, patients
+from core.services import admin
+from core.services.clinic import patients
+from core.services.exports import exports
 
 router = APIRouter(tags=["platform"])
 ZIP: dict[int | str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.api import deps, schemas
-from core.services import experiments
+from core.services.research import experiments
 
 router = APIRouter(tags=["experiments"])
 

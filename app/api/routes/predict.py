@@ -18,7 +18,8 @@ from pydantic import ValidationError
 from app.api import arrays, deps, schemas
 from app.ui import wording
 from core.errors import NoBundle, Refused
-from core.services import models, patients, sessions
+from core.services.clinic import patients, sessions
+from core.services.research import models
 from core.settings import settings
 from core.storage.store import Store
 from core.types import InputFile

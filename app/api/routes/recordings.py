@@ -13,7 +13,8 @@ from app.api import deps, schemas
 from app.api.routes import jobs as jobs_route
 from app.api.routes.predict import in_utc
 from core.errors import AffectlineError, Refused
-from core.services import jobs, patients, sessions
+from core.services import jobs
+from core.services.clinic import patients, sessions
 from core.types import Reading
 
 router = APIRouter(tags=["recordings"])

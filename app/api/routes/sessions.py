@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from app.api import deps, schemas
-from core.services import sessions
+from core.services.clinic import sessions
 
 router = APIRouter(tags=["sessions"])
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 
 from app.api import deps, schemas
 from app.ui import wording
-from core.services import insights, patients, sessions
+from core.services.clinic import insights, patients, sessions
 from core.settings import DEMONSTRATION, MEASURE_NAMES
 from core.storage.store import Store
 

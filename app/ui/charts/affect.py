@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 
 from app.ui import formats, palette
 from app.ui.charts.base import quiet
-from core.services.patients import Baseline
-from core.services.sessions import SessionRow
+from core.services.clinic.patients import Baseline
+from core.services.clinic.sessions import SessionRow
 
 PATH = 10
 PLACES = ("top center", "middle right", "bottom center", "middle left")

@@ -10,9 +10,9 @@ import plotly.graph_objects as go
 
 from app.ui import formats, palette
 from app.ui.charts.base import bars, floats, quiet
-from core.services.insights import Card
-from core.services.patients import Baseline
-from core.services.sessions import SessionRow
+from core.services.clinic.insights import Card
+from core.services.clinic.patients import Baseline
+from core.services.clinic.sessions import SessionRow
 from core.settings import MEASURE_UNITS
 
 LAST = 40

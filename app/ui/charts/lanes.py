@@ -12,9 +12,9 @@ import plotly.graph_objects as go
 
 from app.ui import formats, palette, wording
 from app.ui.charts.base import bars, diamonds, floats, label
-from core.services.insights import Card
-from core.services.patients import INSTRUMENTS, Baseline, Event, SelfReport
-from core.services.sessions import SessionRow
+from core.services.clinic.insights import Card
+from core.services.clinic.patients import INSTRUMENTS, Baseline, Event, SelfReport
+from core.services.clinic.sessions import SessionRow
 from core.settings import BASELINE_SESSIONS, LOW_USABLE_SHARE, MEASURE_UNITS
 from core.types import Measure
 

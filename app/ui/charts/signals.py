@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from app.ui import formats, palette, wording
 from app.ui.charts.base import label, nice, quiet
-from core.services.sessions import SignalPage, WindowSeries
+from core.services.clinic.sessions import SignalPage, WindowSeries
 from core.types import CHANNEL_TYPES, Annotation
 
 # types whose channels are stacked with a scale bar; the others have an axis in their own unit

@@ -12,9 +12,9 @@ from app.ui import formats, palette
 from app.ui.charts import lanes
 from app.ui.charts.base import quiet, thinned
 from app.ui.charts.lanes import Drawing, Lane
-from core.services.insights import Card
-from core.services.patients import Baseline, Event, SelfReport
-from core.services.sessions import SessionRow
+from core.services.clinic.insights import Card
+from core.services.clinic.patients import Baseline, Event, SelfReport
+from core.services.clinic.sessions import SessionRow
 
 LANE_PX = {"events": 88, "measure": 112, "absent": 20, "reports": 96, "quality": 46}
 GAP_PX = 30

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from app.ui import formats, palette
 from app.ui.charts.base import quiet
-from core.services.sessions import WindowSeries
+from core.services.clinic.sessions import WindowSeries
 
 
 def window_strip(series: WindowSeries) -> go.Figure:

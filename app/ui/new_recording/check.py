@@ -9,8 +9,9 @@ import streamlit as st
 
 from app.ui import charts, components, doctor, formats, nav, session_tables, state, wording
 from app.ui.new_recording.draft import NUMBERS, OFFSETS, Visit, choose_visit, go_to, inspection_or_mend
-from core.services import sessions
-from core.services.sessions import Draft, Inspection
+from core.services.clinic import sessions
+from core.services.clinic.sessions import Draft, Inspection
+from core.services.exports.quality_report import quality_report
 from core.types import Part
 
 
@@ -33,7 +34,7 @@ def check_step(store, draft: Draft, visits: Sequence[Visit]) -> None:
         st.download_button(
             "Export the quality report (JSON)",
             data=lambda: next(
-                iter(sessions.quality_report(store, visit.files, found, visit.reading, now=state.now()).files.values())
+                iter(quality_report(store, visit.files, found, visit.reading, now=state.now()).files.values())
             ),
             file_name="quality-report.json",
             mime="application/json",

@@ -12,8 +12,8 @@ import streamlit as st
 
 from app.ui import components, doctor, formats, state
 from core.errors import AffectlineError
-from core.services import sessions
-from core.services.sessions import Draft, Inspection
+from core.services.clinic import sessions
+from core.services.clinic.sessions import Draft, Inspection
 from core.types import InputFile, Part, Reading
 
 # what was chosen in this tab: for the draft as a whole, and by its sessions

@@ -11,8 +11,8 @@ import streamlit as st
 from app.ui import components, formats, state, wording
 from app.ui.new_recording.draft import NUMBERS, OFFSETS, WAITING, discard, go_to, numbers_of, parts_of
 from core.errors import AffectlineError, NotFound
-from core.services import sessions
-from core.services.sessions import Draft
+from core.services.clinic import sessions
+from core.services.clinic.sessions import Draft
 from core.settings import SAMPLES, settings
 from core.types import Part
 

@@ -10,8 +10,8 @@ import streamlit as st
 from app.ui import components, formats, state, wording
 from app.ui.new_recording.draft import WHO, Visit, choose_visit, go_to, inspection_or_mend, stated_rate
 from core.errors import AffectlineError
-from core.services import patients, sessions
-from core.services.sessions import Draft, Inspection
+from core.services.clinic import patients, sessions
+from core.services.clinic.sessions import Draft, Inspection
 from core.types import CHANNEL_TYPES, UNITS
 
 # in place of a unit: an empty cell would say None

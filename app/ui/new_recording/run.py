@@ -9,9 +9,11 @@ import streamlit as st
 from app.ui import components, formats, model_notes, nav, session_tables, state, wording
 from app.ui.new_recording.draft import MODEL, WAITING, WHO, Visit, go_to, inspection_or_mend
 from core.errors import NotFound
-from core.services import jobs, models, sessions
+from core.services import jobs
+from core.services.clinic import sessions
+from core.services.clinic.sessions import Draft, Inspection
 from core.services.jobs import Job
-from core.services.sessions import Draft, Inspection
+from core.services.research import models
 
 
 def run_step(store, draft: Draft, visits: Sequence[Visit]) -> None:

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from core.evaluation import dataset, experiment, leak_audit, scoring
+from core.evaluation import dataset, experiment, scoring
 from core.evaluation.experiment import Spec
+from core.evaluation.validity import leak_audit
 from core.studies import folder, simulated
 from core.types import Pipeline
 

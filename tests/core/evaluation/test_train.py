@@ -9,16 +9,17 @@ import pytest
 from core import compute, features, simulate
 from core import pipeline as chain
 from core.errors import Conflict, NotFound, Refused
-from core.evaluation import experiment, leak_audit, train
+from core.evaluation import experiment, train
 from core.evaluation.dataset import prepare
 from core.evaluation.experiment import Spec
+from core.evaluation.validity import leak_audit
 from core.models import MODELS, Model, bundle
-from core.services import audits, experiments, models, studies
+from core.services.research import audits, experiments, models, studies
 from core.settings import settings
 from core.storage.store import Store
 from core.studies import folder
 from core.types import Pipeline
-from tests.core.services.test_experiments import inline
+from tests.core.services.research.test_experiments import inline
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 SMALL = {"subjects": 5, "trials": 4, "trial_s": 12, "effect": 3.0, "seed": 2}

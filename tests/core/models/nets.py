@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from core import compute, simulate
 from core.models import MODELS
-from core.services import audits, models, studies
+from core.services.research import audits, models, studies
 from core.settings import settings
 from tests.core.models.small import OPTIONS
-from tests.core.services.test_experiments import NOW, inline
+from tests.core.services.research.test_experiments import NOW, inline
 
 # what is published of each: its inputs, options beside those that keep it small, and its fusion
 NETS = {

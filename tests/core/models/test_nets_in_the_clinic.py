@@ -11,12 +11,14 @@ from core import pipeline as chain
 from core.evaluation import experiment
 from core.evaluation.dataset import prepare
 from core.models import MODELS, bundle, seen
-from core.services import approval, explanations, models, sessions
+from core.services import approval
+from core.services.clinic import sessions
+from core.services.research import explanations, models
 from core.storage.store import Store
 from core.studies import folder
 from core.types import InputFile, Recording
 from tests.core.models.nets import NETS, head, here, own, publish, small
-from tests.core.services.test_experiments import NOW
+from tests.core.services.research.test_experiments import NOW
 
 
 @pytest.fixture(scope="module")

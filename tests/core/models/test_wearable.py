@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from core import pipeline as chain
-from core.evaluation import calibration, dataset, experiment, sessions, stress_controls, tasks, train
+from core.evaluation import calibration, dataset, experiment, sessions, tasks, train
+from core.evaluation.validity import stress_controls
 from core.features import causal
 from core.models import bundle, fusion
 from core.readers import e4

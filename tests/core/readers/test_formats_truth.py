@@ -16,7 +16,7 @@ import pytest
 
 from core.errors import Refused
 from core.readers import session
-from core.services import sessions
+from core.services.clinic import sessions
 from core.storage.store import Store
 from core.types import InputFile
 

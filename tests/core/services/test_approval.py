@@ -11,7 +11,9 @@ import pytest
 from core import simulate
 from core.errors import NotFound, Refused
 from core.models import bundle
-from core.services import approval, jobs, models, sessions
+from core.services import approval, handlers
+from core.services.clinic import sessions
+from core.services.research import models
 from core.settings import MODELS_SHIPPED, SAMPLES, settings
 from core.storage import audit
 from core.storage.store import Store
@@ -152,7 +154,7 @@ def test_what_would_change_holds_stored_sessions_under_both_and_stores_nothing(s
 
 def test_a_recording_that_is_gone_is_left_out_by_name_and_the_job_gives_the_same(store):
     session = analyse(store)["session"]
-    same = jobs.WORK["what_would_change"](store, {"name": DEMO}, lambda share, words: None)
+    same = handlers.HANDLERS["what_would_change"](store, {"name": DEMO}, lambda share, words: None)
     assert same == models.what_would_change(store, DEMO)
     shutil.rmtree(store.data_dir / "recordings")
     told = models.what_would_change(store, DEMO)

@@ -12,7 +12,8 @@ import pytest
 
 from core import simulate
 from core.errors import Conflict, NotFound, Refused, TooLarge
-from core.services import jobs, sessions
+from core.services import handlers, jobs
+from core.services.clinic import sessions
 from core.settings import settings
 from core.storage.store import Store
 from tests.conftest import ROOT
@@ -114,8 +115,8 @@ def test_work_whose_job_was_cancelled_stops_and_stores_nothing_of_it(store, monk
         report(0.2, "Going on")
         raise AssertionError("it went on")
 
-    monkeypatch.setitem(jobs.WORK, "demo", work)
-    jobs.execute(store.url, job.id)
+    monkeypatch.setitem(handlers.HANDLERS, "demo", work)
+    handlers.execute(store.url, job.id)
     after = jobs.get(store, job.id)
     assert (after.state, after.result) == ("cancelled", None) and after.log[-1].endswith("Begun")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.services import analysis
+from core.services.clinic import analysis
 from core.storage.store import Store
 from core.types import (
     Grade,

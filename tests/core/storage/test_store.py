@@ -13,7 +13,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import exc, text
 
 from core.errors import Conflict, NotFound
-from core.services import admin, insights, jobs, patients, sessions
+from core.services import admin, jobs
+from core.services.clinic import insights, patients, sessions
 from core.storage import audit, migrations, tables
 from core.storage.records import parse_label
 from core.storage.store import Store

@@ -10,7 +10,8 @@ import pytest
 
 from app.cli.research import Corpus
 from core.errors import Conflict, NotFound, Refused
-from core.services import jobs, studies
+from core.services import jobs
+from core.services.research import studies
 from core.storage.store import Store
 from core.studies import apart, folder, listing
 from core.studies.folder import Planned, Source

@@ -18,7 +18,9 @@ import numpy as np
 import pytest
 
 from core.errors import Conflict, Refused
-from core.services import admin, export_files, exports, jobs, studies
+from core.services import admin, handlers, jobs
+from core.services.exports import export_files, exports
+from core.services.research import studies
 from core.settings import settings
 from core.storage.store import Store
 from core.studies import folder, listing
@@ -192,7 +194,7 @@ def test_a_job_leaves_a_zip_that_waits_a_week(store):
     studies.simulate(store, "s", subjects=2, trials=2, trial_s=6.0, now=NOW)
     job = jobs.submit(store, "export", {"study": "s"}, now=NOW)
     jobs.claim(store, "w", now=NOW)
-    jobs.execute(store.url, job.id)
+    handlers.execute(store.url, job.id)
     done = jobs.get(store, job.id)
     assert done.state == "done", done.error
     path = export_files.waiting(store, done.result["export"])

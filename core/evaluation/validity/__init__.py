@@ -1,0 +1,1 @@
+"""Whether a score can be believed: the leak audit and the controls beside it."""

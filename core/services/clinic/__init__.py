@@ -1,0 +1,1 @@
+"""People followed here: their recordings, sessions, measures, marks and insights."""

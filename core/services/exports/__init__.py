@@ -1,0 +1,1 @@
+"""What leaves: tables, files in standard formats, reports and folders of runs, each with its audit row."""

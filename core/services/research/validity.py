@@ -1,0 +1,188 @@
+"""Whether a result can be believed: controls beside the leak audit, each run once and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import Refused
+from core.services.research import experiments, studies
+from core.services.research.audits import key_of, once
+from core.services.research.experiments import Prepared
+from core.storage.store import Store
+from core.types import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Progress = Callable[[float, str], None]
+# counts up when what is computed changes, so that older results stay beside newer ones
+VERSION = 1
+
+
+def stimulus(
+    store: Store, study: str, target: str, model: str, inputs: str, *, seed: int = 0, now: datetime,
+    progress: Progress | None = None,
+) -> dict:  # fmt: skip
+    """The stimulus premium: unseen people on clips that others were seen with, less on clips of nobody."""
+    from core.evaluation.validity import stimulus as of
+
+    prepared = _prepared(store, study, target, model, inputs, seed)
+
+    def make() -> dict:
+        say = _say(progress)
+        dataset = prepared.dataset(store, lambda share, words: say(0.3 * share, words))
+        found = of.premium(dataset, prepared.spec, progress=lambda share, words: say(0.3 + 0.7 * share, words))
+        named = any("stimulus" in t.groups for t in studies.get(store, study).trials)
+        note = "" if named else "The study names no stimulus: trials of one name were taken for the same clip."
+        return {**key_of(prepared.spec), **found, "note": note}
+
+    return _stored(store, "stimulus", prepared, {}, make, now)
+
+
+def surrogates(
+    store: Store, study: str, target: str, model: str, inputs: str, *, seed: int = 0, now: datetime,
+    progress: Progress | None = None,
+) -> dict:  # fmt: skip
+    """The same pipeline on signals whose order, wave form or spectrum was taken away."""
+    from core.evaluation import dataset as datasets
+    from core.evaluation.validity import surrogates as of
+    from core.models import MODELS
+
+    prepared = _prepared(store, study, target, model, inputs, seed)
+    spec, pipeline = prepared.spec, prepared.pipeline
+    if pipeline.norm_mode == "causal" or not set(spec.types) & set(studies.get(store, study).inputs):
+        what = "surrogates need recorded signals that are windows of one trial"
+        raise Refused("E-SURROGATE", what, study, "Choose inputs that were recorded, of a study of EEG or ECG.")
+
+    def make() -> dict:
+        say = _say(progress)
+        made = {"original": prepared.dataset(store, lambda share, words: say(0.2 * share, words))}
+        for i, kind in enumerate(of.SURROGATES):
+            if MODELS[model].takes == "signals":
+                made[kind] = of.of_windows(made["original"], kind, seed)
+                continue
+
+            def part(share: float, words: str, i: int = i, kind: str = kind) -> None:
+                say(0.2 + 0.2 * (i + share), f"{kind}: {words}")
+
+            made[kind] = datasets.prepare(
+                studies.get(store, study), pipeline, spec.types,
+                change=of.change(kind, seed, pipeline, spec.types), progress=part,
+            )  # fmt: skip
+        say(0.8, "five folds of each")
+        return {**key_of(spec), **of.scores(made, spec)}
+
+    return _stored(store, "surrogates", prepared, {}, make, now)
+
+
+def control(
+    store: Store, study: str, target: str, model: str, inputs: str, *, seed: int = 0, now: datetime,
+    progress: Progress | None = None,
+) -> dict:  # fmt: skip
+    """The positive control: which size of a planted difference this pipeline finds on this study."""
+    from core.evaluation.validity import control as of
+
+    prepared = _prepared(store, study, target, model, inputs, seed)
+
+    def make() -> dict:
+        say = _say(progress)
+        dataset = prepared.dataset(store, lambda share, words: say(0.3 * share, words))
+        found = of.control(dataset, prepared.spec, progress=lambda share, words: say(0.3 + 0.7 * share, words))
+        return {**key_of(prepared.spec), **found}
+
+    return _stored(store, "control", prepared, {"sizes": list(of.SIZES), "draws": of.DRAWS}, make, now)
+
+
+def transfer(
+    store: Store, study: str, to: str, target: str, model: str, inputs: str, *, seed: int = 0, now: datetime,
+    progress: Progress | None = None,
+) -> dict:  # fmt: skip
+    """Train on one study, test on another, without and with alignments that see no label."""
+    from core.evaluation.validity import transfer as of
+
+    here, there = (_prepared(store, name, target, model, inputs, seed) for name in (study, to))
+
+    def make() -> dict:
+        say = _say(progress)
+        source = here.dataset(store, lambda share, words: say(0.4 * share, f"{study}: {words}"))
+        other = there.dataset(store, lambda share, words: say(0.4 + 0.4 * share, f"{to}: {words}"))
+        say(0.8, "training")
+        return {**key_of(here.spec), "to": to, **of.transfer(source, other, here.spec)}
+
+    more = {"to": to, "to_sha256": there.config["study_sha256"], "to_pipeline_hash": there.config["pipeline_hash"]}
+    return _stored(store, "transfer", here, more, make, now)
+
+
+def labels(store: Store, study: str, *, now: datetime, progress: Progress | None = None) -> dict:
+    """The label policies of a stored study: cuts and ties, agreement, intended against reported."""
+    from core.evaluation.validity import label_policy
+    from core.studies import folder
+
+    found = studies.get(store, study)
+    config = {"study_sha256": folder.manifest(studies.root(store), study)["sha256"], "version": VERSION}
+    key: dict[str, Any] = {"study": study, "target": "", "inputs": "", "model": "", "seed": 0}
+
+    def make() -> dict:
+        return {"study": study, **label_policy.report(ratings(found), found.targets, found.high)}
+
+    return once(store, "labels", key, config, make, now)
+
+
+def labels_of_files(path: Path) -> dict:
+    """The same of the ratings in a BIDS folder, whether or not its signals were downloaded; nothing is stored."""
+    from core.evaluation.validity import label_policy
+    from core.studies import bids
+
+    table, targets = bids.ratings(path)
+    return {"study": path.name, **label_policy.report(table, targets)}
+
+
+def ratings(study: Study) -> pd.DataFrame:
+    """A row a trial: subject, stimulus (the trial's name where none is given) and every label."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [{"subject": t.subject, "stimulus": t.groups.get("stimulus", t.trial),
+          **{name: t.labels.get(name) for name in study.targets}} for t in study.trials]
+    ).astype(dict.fromkeys(study.targets, float))  # fmt: skip
+
+
+def checklist(store: Store, experiment: str) -> dict:
+    """Eight axes of reporting of an experiment, from what is stored of it."""
+    from core.evaluation.validity import checklist as of
+
+    found = experiments.get(store, experiment)
+    key = {
+        name: getattr(found.line, name) for name in ("study", "target", "inputs", "model", "fusion", "split", "seed")
+    }
+    axes = of.checklist(studies.get(store, found.line.study), key, found.config, found.details, found.line.code_version)
+    return {"experiment": experiment, **key, "axes": axes, "complete": not any(a["missing"] for a in axes)}
+
+
+def _prepared(store: Store, study: str, target: str, model: str, inputs: str, seed: int) -> Prepared:
+    from core.evaluation.experiment import Spec
+
+    return Prepared.of(store, Spec(study, target, inputs, model, seed=seed))
+
+
+def _stored(
+    store: Store, kind: str, prepared: Prepared, more: dict[str, Any], make: Callable[[], dict], now: datetime
+) -> dict:
+    return once(store, kind, key_of(prepared.spec), {**prepared.config, **more, "version": VERSION}, make, now)
+
+
+def _say(progress: Progress | None) -> Progress:
+    return progress or (lambda share, words: None)
+
+
+# those that are stored, by kind: the buttons of a page and the jobs
+CHECKS: dict[str, Callable[..., dict]] = {
+    "stimulus": stimulus,
+    "surrogates": surrogates,
+    "control": control,
+    "labels": labels,
+    "transfer": transfer,
+}

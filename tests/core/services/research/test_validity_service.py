@@ -1,0 +1,94 @@
+"""Each control is run once, stored with what it hangs on, and given again from there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from core import compute
+from core.errors import NotFound, Refused
+from core.evaluation.validity import control, label_policy, stimulus, surrogates
+from core.services import handlers, jobs
+from core.services.research import audits, experiments, studies, validity
+from core.settings import settings
+from core.storage.store import Store
+from tests.core.services.research.test_experiments import inline
+
+NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+PIPE = ("valence", "logistic", "eeg")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    place = tmp_path_factory.mktemp("site")
+    opened = Store(f"sqlite:///{place / 'a.sqlite3'}", data_dir=place)
+    for name, seed in (("one", 1), ("two", 2)):
+        studies.simulate(opened, name, subjects=3, trials=8, trial_s=6.0, effect=3.0, inputs="eeg", seed=seed, now=NOW)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch, store):
+    monkeypatch.setattr(compute, "executor", inline())
+    monkeypatch.setattr(settings(), "data_dir", store.data_dir)
+
+
+def test_each_control_is_run_once_and_stored(store, monkeypatch):
+    monkeypatch.setattr(control, "SIZES", (1.0, 8.0))
+    kinds = {name: surrogates.SURROGATES[name] for name in ("time_shuffled", "phase_randomised")}
+    monkeypatch.setattr(surrogates, "SURROGATES", kinds)
+    told: list[float] = []
+
+    def note(share: float, words: str) -> None:
+        told.append(share)
+
+    made = {
+        "stimulus": validity.stimulus(store, "one", *PIPE, now=NOW, progress=note),
+        "surrogates": validity.surrogates(store, "one", *PIPE, now=NOW, progress=note),
+        "control": validity.control(store, "one", *PIPE, now=NOW, progress=note),
+        "transfer": validity.transfer(store, "one", "two", *PIPE, now=NOW, progress=note),
+        "labels": validity.labels(store, "one", now=NOW),
+    }
+    assert "trials of one name" in made["stimulus"]["note"]
+    left = {row["signals"]: row["balanced_accuracy"]["value"] for row in made["surrogates"]["scores"]}
+    assert list(left) == ["original", *kinds]
+    assert left["phase_randomised"] > 0.7, "what was planted lies in the spectrum"
+    assert made["transfer"]["scores"][0]["balanced_accuracy"]["value"] > 0.6
+    assert [s["target"] for s in made["labels"]["sweeps"]] == ["valence", "arousal", "dominance"]
+    assert all(0 <= share <= 1 for share in told)
+
+    for module, name in ((stimulus, "premium"), (surrogates, "scores"), (control, "control"), (label_policy, "report")):
+        monkeypatch.setattr(module, name, lambda *a, **k: pytest.fail("what is stored was computed again"))
+    assert validity.stimulus(store, "one", *PIPE, now=NOW) == made["stimulus"]
+    assert validity.surrogates(store, "one", *PIPE, now=NOW) == made["surrogates"]
+    assert validity.control(store, "one", *PIPE, now=NOW) == made["control"]
+    assert validity.labels(store, "one", now=NOW) == made["labels"]
+    assert {line.kind for line in audits.results(store)} == set(made)
+    assert [line.result for line in audits.results(store, "transfer")] == [made["transfer"]]
+
+
+def test_a_control_is_a_job(store):
+    params = {"check": "labels", "study": "one"}
+    job = jobs.submit(store, "validity", params, now=NOW)
+    assert jobs.claim(store, "w", now=NOW).id == job.id
+    handlers.execute(store.url, job.id)
+    done = jobs.get(store, job.id)
+    assert (done.state, done.result) == ("done", {"check": "labels", "study": "one"})
+
+
+def test_surrogates_of_what_was_not_recorded_and_unknown_names_are_refused(store):
+    with pytest.raises(NotFound, match="E-STUDY"):
+        validity.labels(store, "nowhere", now=NOW)
+    with pytest.raises(Refused, match="E-INPUTS"):
+        validity.control(store, "one", "valence", "logistic", "eda", now=NOW)
+    with pytest.raises(Refused, match="E-NO-RATING"):
+        validity.labels_of_files(store.data_dir)
+
+
+def test_the_checklist_of_a_stored_experiment_is_complete(store):
+    made = experiments.evaluate(store, "one", *PIPE, now=NOW)
+    found = validity.checklist(store, made["experiment"])
+    assert found["complete"] and len(found["axes"]) == 8
+    assert {row["axis"]: row["text"] for row in found["axes"]}["split"].startswith("loso: one subject")
