@@ -22,7 +22,7 @@ STORING = """
 import sys
 from datetime import UTC, datetime
 from core import pipeline
-from core.services import sessions
+from core.services.clinic import sessions
 from core.settings import settings
 from core.storage.store import Store
 from core.types import InputFile
@@ -59,7 +59,8 @@ def whole_or_absent(data_dir: Path) -> int:
 
 CHECK = """
 from datetime import UTC, datetime
-from core.services import admin, patients, sessions
+from core.services import admin
+from core.services.clinic import patients, sessions
 from core.settings import settings
 from core.storage.store import Store
 store = Store.open(settings().database)

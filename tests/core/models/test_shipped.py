@@ -68,7 +68,7 @@ def test_it_is_not_used_on_an_eeg_whose_rate_does_not_hold_its_bands(demo, sfreq
 
 def test_services_of_models_and_studies_load_nothing_heavy():
     code = (
-        "import sys; from core.services import models, studies; "
+        "import sys; from core.services.research import models, studies; "
         "print(sorted({'sklearn', 'skops', 'torch', 'scipy.signal', 'mne', 'neurokit2'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -219,7 +219,7 @@ STORING = """
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from core.services import sessions
+from core.services.clinic import sessions
 from core.storage.store import Store
 from core.types import InputFile
 store = Store(sys.argv[1], data_dir=Path(sys.argv[2]))

@@ -30,7 +30,7 @@ import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from core import compute
-from core.services import experiments
+from core.services.research import experiments
 from core.storage.store import Store
 from tests.core.services.research.test_experiments import NOW, inline
 
