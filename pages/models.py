@@ -185,7 +185,7 @@ def reporting(store, name: str) -> None:
         {"Target": formats.name(t), "Axis": a["axis"], "What was done": formats.visible(a["text"], 600),
          "Missing": ", ".join(a["missing"]) or "nothing"} for t, axes in found.items() for a in axes
     ]  # fmt: skip
-    components.table(pd.DataFrame(rows), kind="model-reporting", subject=name, key="model-reporting")
+    components.wrapped(pd.DataFrame(rows), kind="model-reporting", subject=name, key="model-reporting")
 
 
 # ------------------------------------------------------------------------------------------------ what would change

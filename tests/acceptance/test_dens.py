@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.services.research import explanations
+from core.services.research import explanations, models
 from core.settings import settings
 from core.storage.store import Store
 from tests import dens
@@ -99,6 +99,15 @@ def test_why_says_what_liking_was_made_of(told, site, monkeypatch):
     assert {row["name"] for row in said["modality"]["rows"]} == {"eeg", "ecg"}
     logit = float(np.mean(said["total"]))
     assert np.isfinite(logit) and len(said["total"]) == len(found["onset_s"]) > 10
+    store.close()
+
+
+def test_the_checklist_of_reporting_is_filled_from_the_runs_behind_the_card(told, site, monkeypatch):
+    monkeypatch.setattr(settings(), "data_dir", site / "data")
+    store = Store.open(f"sqlite:///{site / 'data' / 'affectline.sqlite3'}")
+    found = models.reporting(store, "dens-eeg-ecg")
+    assert list(found) == list(dens.TARGETS)
+    assert all(len(axes) == 8 and any("3 subjects" in axis["text"] for axis in axes) for axes in found.values())
     store.close()
 
 

@@ -75,6 +75,13 @@ def test_the_stress_card_prints_its_score_beside_the_clock_and_names_the_lowest_
     assert card.files["model.skops"] in values and card.training.sha256 in values
 
 
+def test_the_checklist_of_reporting_stands_in_full(filled, monkeypatch):
+    axes = [{"axis": "splits", "text": "each subject left out once; " * 12 + "seed 0", "missing": ["device"]}]
+    monkeypatch.setattr(models, "reporting", lambda store, name: {"stress": axes})
+    [shown] = [t.value for t in open_page("models", model="wearable-stress").table if "What was done" in t.value]
+    assert list(shown.iloc[0]) == ["Stress", "splits", axes[0]["text"], "device"]
+
+
 def test_a_demonstration_says_so_and_has_no_controls(filled):
     text = said(open_page("models", model=DEMO))
     assert "The cut that ships" not in text

@@ -280,7 +280,7 @@ def reporting(store: Store, name: str) -> dict[str, list[dict]]:
         plain = (line.split, line.fusion, line.task, line.state) == ("loso", told.training.fusion, "binary", "done")
         if same and plain and line.target in told.targets:
             found.setdefault(line.target, validity.checklist(store, line.id)["axes"])
-    return found
+    return {target: found[target] for target in told.targets if target in found}
 
 
 def limits(card: Mapping[str, Any]) -> dict[str, str]:
