@@ -135,9 +135,10 @@ def computed() -> None:
             f"{wording.OVER_SUBJECTS} Models of different folds learned from nearly the same people, which it cannot "
             "know: it is somewhat narrow, so read it beside chance. A subject whose trials are all of one class keeps "
             "its recall; its AUC is undefined and is counted. **Chance** comes from each subject's number of trials of "
-            "each class. **Worst quarter**: mean of the lowest quarter of subjects, of trials at either level. **Tie**: *a* is the best of "
-            "its study, target, task and split, and every run that cannot be told apart from it (paired by subject, "
-            f"Holm, 5 %); *b* the others. **Data**: the first digits of the study's SHA-256.\n\n{wording.YARDSTICK}"
+            "each class. **Worst quarter**: mean of the lowest quarter of subjects, of trials at either level. "
+            "**Tie**: *a* is the best of its study, target, task and split, and every run that cannot be told apart "
+            "from it (paired by subject, Holm, 5 %); *b* the others. **Data**: the first digits of the study's SHA-256."
+            f"\n\n{wording.YARDSTICK}"
         )
 
 
