@@ -102,7 +102,7 @@ def listing(store, lines: Sequence[Line]) -> None:
         digits={"Seconds": 1},
         config={
             "Run": st.column_config.TextColumn(pinned=True), "Split": st.column_config.TextColumn(width=205),
-            "Signals": st.column_config.TextColumn(width=110),
+            "Target": st.column_config.TextColumn(width=100), "Signals": st.column_config.TextColumn(width=110),
             "Balanced accuracy": st.column_config.TextColumn(width=180),
             "Chance": st.column_config.TextColumn(width=90),
             "Subjects": st.column_config.NumberColumn(format="%d"),

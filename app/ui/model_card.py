@@ -89,7 +89,7 @@ def data(card: Card) -> None:
 def pairs(facts: Mapping[str, str], subject: str, key: str) -> None:
     """What and value, a row each."""
     rows = [{"What": what, "Value": formats.visible(value, 400)} for what, value in facts.items()]
-    components.table(pd.DataFrame(rows), kind=key, subject=subject, key=key)
+    components.wrapped(pd.DataFrame(rows), kind=key, subject=subject, key=key)
 
 
 def subjects(card: Card) -> None:

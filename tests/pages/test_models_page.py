@@ -70,7 +70,7 @@ def test_the_stress_card_prints_its_score_beside_the_clock_and_names_the_lowest_
     )
     assert len(table(at, "Brier")) == 27
     assert set(table(at, "Result")["Result"]) == {"■ pass"}
-    values = set(table(at, "Value")["Value"]) | {v for d in at.get("dataframe") if "What" in d.value
+    values = set(table(at, "Value")["Value"]) | {v for d in at.get("table") if "What" in d.value.columns
                                                  for v in d.value["Value"]}  # fmt: skip
     assert card.files["model.skops"] in values and card.training.sha256 in values
 
