@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from core.evaluation.validity import leak_audit
 from core.models import MODELS
 from core.models.bundle import (
     Calibration,
+    Calibrator,
     Card,
     Check,
     Evaluation,
@@ -43,6 +45,9 @@ NOT_FOR = (
     "Diagnosis, triage, treatment decisions, alarms, or judging a person. Not for signals other than those listed."
 )
 
+Evaluated = Callable[[Dataset, Spec, Progress], Sequence[FoldResult]]
+Audited = Callable[[Dataset, Spec], Mapping[str, Any] | None]
+
 
 def train(
     study: Study,
@@ -57,10 +62,8 @@ def train(
     seed: int,
     now: datetime,
     progress: Progress | None = None,
-    evaluated: Callable[[Dataset, Spec, Progress], Sequence[FoldResult]] = lambda data, spec, say: experiment.run(
-        data, spec
-    ),
-    audited: Callable[[Dataset, Spec], Mapping[str, Any] | None] = lambda dataset, spec: None,
+    evaluated: Evaluated = lambda dataset, spec, say: experiment.run(dataset, spec),
+    audited: Audited = lambda dataset, spec: None,
     cache: Path | None = None,
 ) -> tuple[Card, dict[str, Any]]:
     """Evaluate leave-one-subject-out, audit, and fit the final estimators on all subjects.
@@ -82,8 +85,6 @@ def train(
     (Card, dict)
         The card, without the hashes of files that are not yet written, and an estimator per target.
     """
-    from threadpoolctl import threadpool_limits
-
     check(study, targets, model, types)
     pipeline = sessions.pipeline_of(study, types, pipeline, model)
     said = progress or (lambda share, text: None)
@@ -94,30 +95,63 @@ def train(
     flat = [t for t in targets if len(set(dataset.high(t)[dataset.rows(t)])) < 2]
     if flat:
         raise Refused("E-LABELS", f"all trials lie on one side of the cut of {', '.join(flat)}", study.name)
-    described, evaluations, calibrations, premiums, scores, checked, estimators = {}, {}, {}, {}, {}, [], {}
+    plan = Spec(study.name, targets[0], "+".join(dataset.types), model, fusion, seed=seed)
+    facts = leak_audit.Facts(pipeline.window_s, study.bands)
+    learned = {}
     for i, target in enumerate(targets):
         say = _told(progress, target, 0.6 + 0.4 * i / len(targets), 0.6 + 0.4 * (i + 1) / len(targets))
-        spec = Spec(study.name, target, "+".join(dataset.types), model, fusion, seed=seed)
-        say(0.0, "leaving one subject out")
-        found = evaluated(dataset, spec, part(say, 0.0, 0.6))
-        say(0.6, "leak audit")
-        evaluations[target], calibrations[target] = judged(dataset, spec, found)
-        premiums[target], scores[target], looked = _leaks(
-            dataset, spec, found, leak_audit.Facts(pipeline.window_s, study.bands), audited(dataset, spec)
-        )
-        checked += [c.model_copy(update={"name": f"{target}: {c.name}"}) for c in looked]
-        rows, raw = out_of_fold(found)
-        with threadpool_limits(1):  # sums in one order: the same numbers every time
-            by, threshold = calibration.fit(raw, dataset.high(target)[rows], dataset.unit[rows])
-            threshold = calibration.raised(threshold, calibrated(_calm(dataset, spec, found), by))
-            whole = experiment.fit(dataset, spec, tasks.task(dataset, "binary", target), rows, rows[:0], {})
-        estimators[target] = whole.estimator
+        learned[target] = _learned(dataset, replace(plan, target=target), facts, evaluated, audited, say)
+    card = _card(name, study, study_sha256, dataset, plan, pipeline, learned, now)
+    said(1.0, "done")
+    return card, {target: own.estimator for target, own in learned.items()}
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What came of one target: its scores on people left out, its leak audit, and what was fitted on everybody."""
+
+    evaluation: Evaluation
+    calibration: Calibration
+    premium: Interval
+    scores: dict[str, float]
+    checks: list[Check]
+    calibrator: Calibrator
+    threshold: float
+    estimator: Any
+
+
+def _learned(
+    dataset: Dataset, spec: Spec, facts: leak_audit.Facts, evaluated: Evaluated, audited: Audited, say: Progress
+) -> Learned:
+    """Leave one subject out, audit, and fit on everybody."""
+    from threadpoolctl import threadpool_limits
+
+    say(0.0, "leaving one subject out")
+    found = evaluated(dataset, spec, part(say, 0.0, 0.6))
+    say(0.6, "leak audit")
+    evaluation, reliability = judged(dataset, spec, found)
+    premium, scores, checks = _leaks(dataset, spec, found, facts, audited(dataset, spec))
+    rows, raw = out_of_fold(found)
+    with threadpool_limits(1):  # sums in one order: the same numbers every time
+        by, threshold = calibration.fit(raw, dataset.high(spec.target)[rows], dataset.unit[rows])
+        threshold = calibration.raised(threshold, calibrated(_calm(dataset, spec, found), by))
+        whole = experiment.fit(dataset, spec, tasks.task(dataset, "binary", spec.target), rows, rows[:0], {})
+    return Learned(evaluation, reliability, premium, scores, checks, by, threshold, whole.estimator)
+
+
+def _card(
+    name: str, study: Study, study_sha256: str, dataset: Dataset, spec: Spec, pipeline: Pipeline,
+    learned: Mapping[str, Learned], now: datetime,
+) -> Card:  # fmt: skip
+    """The card of what was learned, without the hashes of files that are not yet written."""
+    described = {}
+    for target, own in learned.items():
         lowest, highest, cut = study.targets[target]
         described[target] = {
             "orientation": "high_is_1", "lowest": lowest, "highest": highest, "cut": cut,
-            "calibrator": by, "threshold": threshold,
+            "calibrator": own.calibrator, "threshold": own.threshold,
         }  # fmt: skip
-    card = _rounded(
+    return _rounded(
         {
             "name": name,
             "version": "1",
@@ -130,20 +164,25 @@ def train(
             "pipeline_hash": pipeline.hash,
             "feature_set": pipeline.features,
             "features": list(dataset.features.columns),
-            "seen": _seen(dataset, model),
+            "seen": _seen(dataset, spec.model),
             "fitted": {"imputer": "model.skops", "scaler": "model.skops", "calibrator": "card", "threshold": "card"},
-            "training": {**_training(study, study_sha256, dataset, model, seed), "fusion": fusion},
-            "loso": evaluations,
-            "calibration": calibrations,
-            "leak_audit": LeakAudit(premium=premiums, scores=scores, checks=checked),
+            "training": {**_training(study, study_sha256, dataset, spec.model, spec.seed), "fusion": spec.fusion},
+            "loso": {target: own.evaluation for target, own in learned.items()},
+            "calibration": {target: own.calibration for target, own in learned.items()},
+            "leak_audit": LeakAudit(
+                premium={target: own.premium for target, own in learned.items()},
+                scores={target: own.scores for target, own in learned.items()},
+                checks=[
+                    c.model_copy(update={"name": f"{target}: {c.name}"})
+                    for target, own in learned.items() for c in own.checks
+                ],
+            ),
             "drift": drift.describe(dataset, dataset.types),
             "intended_use": INTENDED[study.simulated],
             "not_for": NOT_FOR,
             "files": {"model.skops": "0" * 64},
         }
-    )
-    said(1.0, "done")
-    return card, estimators
+    )  # fmt: skip
 
 
 def _told(progress: Progress | None, target: str, first: float, last: float) -> Progress:
