@@ -264,6 +264,9 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     task: Annotated[str, typer.Option(help="binary, quadrant, nine or continuous.")] = "binary",
     score: Annotated[list[str] | None, typer.Option(help="A score of subjects, such as ei, as an input too.")] = None,
+    features: Annotated[
+        str, typer.Option(help="Features of the EEG: eeg258full (all 258 columns, not the usual 160) or eeg16.")
+    ] = "",
     select: Annotated[
         bool, typer.Option("--select", help="Select the model's options on inner subjects; with --split nested_loso.")
     ] = False,
@@ -276,7 +279,8 @@ def evaluate(
         choices = {"choices": experiments.selection(model, split)} if select else {}
         answer = experiments.evaluate(
             store(), study, target, model, inputs, fusion=fusion, split=split, seed=seed,
-            options={"task": task, "groups": score or [], **choices}, now=now(), progress=report,
+            options={"task": task, "groups": score or [], "features": features, **choices}, now=now(),
+            progress=report,
         )  # fmt: skip
     show(answer, as_json, experiment_lines)
 

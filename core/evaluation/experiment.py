@@ -46,6 +46,7 @@ class Spec:
     trial's value comes from its windows, ``mean`` or ``median``. ``options`` go to the model; ``choices`` are sets of
     options among which ``nested_loso`` selects. ``groups`` are scores of subjects, such as ``ei``, that the model is
     given as features beside its inputs: none unless named here.
+    ``features`` names a set of ``core.features.NAMED`` in place of a type's usual one, such as ``eeg258full``.
     """
 
     study: str
@@ -63,6 +64,7 @@ class Spec:
     options: Mapping[str, Any] = field(default_factory=dict)
     choices: tuple[Mapping[str, Any], ...] = ()
     groups: tuple[str, ...] = ()
+    features: str = ""
 
     @property
     def learned(self) -> tuple[str, ...]:
@@ -91,9 +93,9 @@ class Spec:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values; groups only where some are named."""
+        """Plain values; groups and a set of features only where they are named."""
         said = json.loads(json.dumps(asdict(self)))
-        return said if self.groups else {k: v for k, v in said.items() if k != "groups"}
+        return {k: v for k, v in said.items() if v or k not in ("groups", "features")}
 
     @classmethod
     def from_dict(cls, said: Mapping[str, Any]) -> Spec:

@@ -82,17 +82,17 @@ def _joined(signal: Signal, pieces: Sequence[tuple[float, Signal]]) -> Signal:
     return replace(signal, data=data)
 
 
-def pipeline_of(study: Study, types: Sequence[str], base: Pipeline, model: str = "") -> Pipeline:
+def pipeline_of(study: Study, types: Sequence[str], base: Pipeline, model: str = "", named: str = "") -> Pipeline:
     """The settings of a study, which name its features: those of the wrist for parts of sessions of EDA or pulse alone.
 
     A net of the LSTM-FCN family on peripheral signals has the windows of its source. Models of signals are told
-    nothing by the past.
+    nothing by the past. ``named``: a set of ``core.features.NAMED`` in place of its type's usual one.
     """
     if model.endswith("lstm_fcn") and set(types) <= set(PERIPHERAL):
         return series(types, base)
     of_signals = model in MODELS and MODELS[model].takes == "signals"
     if of_signals or not set(types) <= set(causal.SETS) or not _continuous(study):
-        return replace(base, features=features.set_of(types))
+        return replace(base, features=features.set_of(types, named))
     return wrist(types, base)
 
 

@@ -38,8 +38,8 @@ FEATURES: dict[str, FeatureSet] = {
     "rr": rr,
     "face": face,
 }
-# sets that a pipeline may name (``Pipeline.features``) in place of a type's usual one
-NAMED: dict[str, tuple[str, FeatureSet]] = {"eeg16": ("eeg", eeg16)}
+# sets that a pipeline may name (``Pipeline.features``) in place of a type's usual one: models learn from all of theirs
+NAMED: dict[str, tuple[str, FeatureSet]] = {"eeg258full": ("eeg", eeg), "eeg16": ("eeg", eeg16)}
 # the columns of a type that models learn from, where they are not all: blocks A, C and D of the EEG are left out
 CHOSEN = {"eeg": eeg.slim_names}
 
@@ -61,12 +61,16 @@ def table(
 def names(types: Iterable[str], pipeline: Pipeline | None = None) -> list[str]:
     """The columns that feature models learn from: the slim EEG blocks B, E, F, G, and all of the other types.
 
-    Those told by the past where the pipeline says so.
+    All of a set that the pipeline names; those told by the past where it says so.
     """
     if pipeline is not None and pipeline.norm_mode == "causal":
         return causal.names(types)
-    sets = {t: _of(t, pipeline) for t in types}
-    return [n for t, of in sets.items() for n in (CHOSEN.get(t, of.names) if of is FEATURES[t] else of.names)()]
+    return [name for t in types for name in _learned(t, pipeline)]
+
+
+def _learned(type_: str, pipeline: Pipeline | None) -> tuple[str, ...]:
+    named = _named(type_, pipeline)
+    return named.names() if named else CHOSEN.get(type_, FEATURES[type_].names)()
 
 
 def parts_of(pipeline: Pipeline) -> frozenset[str]:
@@ -76,8 +80,13 @@ def parts_of(pipeline: Pipeline) -> frozenset[str]:
 
 def _of(type_: str, pipeline: Pipeline | None) -> FeatureSet:
     """The set of a channel type: the one a pipeline names, else the usual one."""
+    return _named(type_, pipeline) or FEATURES[type_]
+
+
+def _named(type_: str, pipeline: Pipeline | None) -> FeatureSet | None:
+    """The set that a pipeline names for a channel type, None for its usual one."""
     wanted = parts_of(pipeline) if pipeline else frozenset()
-    return next((of for name, (t, of) in NAMED.items() if t == type_ and name in wanted), FEATURES[type_])
+    return next((of for name, (t, of) in NAMED.items() if t == type_ and name in wanted), None)
 
 
 def positions(pipeline: Pipeline) -> tuple[str, ...]:
@@ -85,15 +94,20 @@ def positions(pipeline: Pipeline) -> tuple[str, ...]:
     return eeg16.CHANNELS if "eeg16" in parts_of(pipeline) else EPOC_14
 
 
-def set_of(types: Iterable[str]) -> str:
+def set_of(types: Iterable[str], named: str = "") -> str:
     """The name of a feature set for ``Pipeline.features``: what each type's columns are, and their version.
+
+    ``named``: one of NAMED, in place of its type's usual set.
 
     Examples
     --------
     >>> set_of(("eeg", "ecg")), set_of(("eda", "ppg"))
     ('eeg258+ecg22/1', 'eda19+ppg19/1')
+    >>> set_of(("eeg", "ecg"), "eeg258full")  # models learn from all 258, where by eeg258 they learn from the slim 160
+    'eeg258full+ecg22/1'
     """
-    return "+".join(f"{t}{len(FEATURES[t].names())}" for t in types if t in FEATURES) + "/1"
+    own = {NAMED[named][0]: named} if named else {}
+    return "+".join(own.get(t) or f"{t}{len(FEATURES[t].names())}" for t in types if t in FEATURES) + "/1"
 
 
 def block_of(column: str) -> str:

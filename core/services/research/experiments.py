@@ -42,9 +42,9 @@ from core.services.research.stored_experiments import (
     opened,
     results_table,
 )
-from core.settings import EPOC_14
 from core.storage import research as rows
 from core.storage.store import Store
+from core.types import Pipeline
 
 if TYPE_CHECKING:
     from core.evaluation.dataset import Dataset
@@ -260,12 +260,14 @@ def _finish(store: Store, experiment_id: int, spec: Spec, dataset: Dataset, now:
 
 def _results(store: Store, spec: Spec, dataset: Dataset, results: Sequence[FoldResult], details: Mapping) -> list[dict]:
     """What ``results_table`` says of each subject: score, seconds and trials trained on (means over its folds)."""
+    from core import features
     from core.evaluation import experiment
     from core.studies import folder
 
+    places = features.positions(Pipeline(features=spec.features))
     first = next((t for t in studies.get(store, spec.study).trials if t.path), None)
     channels = (
-        len(reduced(folder.recording(first), EPOC_14).of_type(*spec.types)) if first else len(dataset.names(spec.types))
+        len(reduced(folder.recording(first), places).of_type(*spec.types)) if first else len(dataset.names(spec.types))
     )
     trained = [len(set(dataset.unit[fold.train])) for fold in experiment.folds(dataset, spec)]
     out = []

@@ -23,12 +23,12 @@ from core.storage.tables import canonical
 if TYPE_CHECKING:
     from core.evaluation.dataset import Dataset
     from core.evaluation.experiment import Spec
-    from core.types import Pipeline
+    from core.types import Pipeline, Study
 
 Progress = Callable[[float, str], None]
 FUSIONS = ("early", "intermediate", "late")
 # fields of ``Spec`` beside the key
-OPTIONS = ("task", "oversample", "smoothing", "flip", "aggregate", "options", "choices", "groups")
+OPTIONS = ("task", "oversample", "smoothing", "flip", "aggregate", "options", "choices", "groups", "features")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Prepared:
         from core.studies import folder
 
         check(store, spec)
-        pipeline = pipeline_of(studies.get(store, spec.study), spec.types, site_pipeline(), spec.model)
+        pipeline = pipeline_of(studies.get(store, spec.study), spec.types, site_pipeline(), spec.model, spec.features)
         scores, revision = _scores(store, spec), MODELS[spec.model].revision
         config = {
             **spec.config,
@@ -136,6 +136,29 @@ def check(store: Store, spec: Spec) -> None:
             "E-INPUTS", f"{spec.model} does not learn from {'+'.join(wrong)}", spec.inputs,
             f"It learns from {'+'.join(usable)}.",
         )  # fmt: skip
+    if spec.features:
+        _check_features(found, spec)
+
+
+def _check_features(study: Study, spec: Spec) -> None:
+    """Refuse a set of features that there is not, or that nothing of the run would be computed by."""
+    from core.evaluation.dataset import ready_columns
+    from core.features import NAMED
+    from core.models import MODELS
+
+    if spec.features not in NAMED:
+        what = f"there is no set of features {spec.features}"
+        raise NotFound("E-FEATURES", what, "features", f"Use one of {', '.join(NAMED)}, or none for the usual ones.")
+    type_, model = NAMED[spec.features][0], MODELS[spec.model]
+    reason = (
+        f"{model.title} learns from signals, not from features" if model.takes == "signals"
+        else f"{type_} is no input of this run" if type_ not in spec.types
+        else f"the {type_} features of this study came ready" if type_ in ready_columns(study)
+        else ""
+    )  # fmt: skip
+    if reason:
+        what = f"{spec.features} is a set of features of {type_}, and {reason}."
+        raise Refused("E-FEATURES", what, spec.study, "Leave the set of features out.")
 
 
 def selection(model: str, split: str) -> tuple[Mapping[str, Any], ...]:
