@@ -7,27 +7,34 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from core.errors import Refused
 from core.readers.base import refuse
 from core.readers.checks import checked
 from core.readers.deap import BASELINE_S, EEG_BAND_HZ, NOTES, signals, unpickled
 from core.studies import listing
-from core.studies.folder import Source
+from core.studies.folder import Planned, Source
 from core.types import Annotation, InputFile, Recording
 
 SCALE = (1.0, 9.0, 5.0)
+RATINGS = "participant_ratings.csv"
+# ratings are stored with two decimals
+_STEP = 0.01
 LABELS = ("valence", "arousal", "dominance", "liking")
 _FILE = re.compile(r"s(\d{2})\.dat", re.IGNORECASE)
 
 
 def source(path: Path, mapping: listing.Mapped) -> Source:
-    """The study of the folder of .dat files; strays in it are passed over."""
+    """The study of the folder of .dat files; strays in it are passed over.
+
+    Their ratings are held against the table of ratings where that is there too.
+    """
     listing.folder(path)
     inner = path / "data_preprocessed_python"
     folder = inner if inner.is_dir() else path
@@ -47,9 +54,50 @@ def source(path: Path, mapping: listing.Mapped) -> Source:
         n_trials=len(trials),
         made_by={"corpus": "deap", "files": listing.fingerprint([p for _, p in found], folder)},
         left_out=tuple(left_out),
-        notes=NOTES,
+        notes=(*NOTES, *compared(trials, ratings(path, mapping))),
         resumes=True,
     )
+
+
+def ratings(path: Path, mapping: listing.Mapped) -> pd.DataFrame | None:
+    """The table of ratings, where one lies in the folder or in one inside it."""
+    found = [p for p in (*listing.files_under(path), *listing.files_under(path, "*/*")) if p.name.lower() == RATINGS]
+    if not found:
+        return None
+    table = listing.cleared(listing.read(found[0]), RATINGS, mapping).rename(columns=str.lower)
+    listing.needs(table, ("participant_id", "experiment_id", *LABELS), RATINGS)
+    return table
+
+
+def compared(trials: Sequence[Planned], table: pd.DataFrame | None) -> list[str]:
+    """A note for each rating that is not the same in the .dat files and in the table; one where all are.
+
+    Trial k of a .dat file is the video of ``Experiment_id`` k. Some copies store 9 - r (requirements c20).
+    """
+    if table is None:
+        return []
+    given = {
+        (listing.number(row["participant_id"]), listing.number(row["experiment_id"])): row
+        for row in table.to_dict("records")
+    }
+    notes = []
+    for target in LABELS:
+        pairs = [
+            (t.labels[target], listing.number(given[key][target])) for t in trials
+            if (key := (float(t.subject[1:]), float(t.trial))) in given and target in t.labels
+        ]  # fmt: skip
+        stored, rated = np.array([p for p in pairs if p[1] == p[1]], dtype=np.float64).reshape(-1, 2).T
+        same, turned = (np.abs(stored - other) <= _STEP for other in (rated, 9 - rated))
+        lead = f"{target.capitalize()}, .dat files against {RATINGS}, {len(stored)} ratings"
+        if not len(stored):
+            notes.append(f"{lead}: not compared, for no trial is in both.")
+        elif same.all():
+            notes.append(f"{lead}: the same.")
+        elif turned.mean() > 0.5:
+            notes.append(f"Warning: {lead}: reversed (9 - r) in {turned.sum()}. High and Low change places by it.")
+        else:
+            notes.append(f"Warning: {lead}: another in {(~same).sum()}, of which {turned.sum()} are 9 - r.")
+    return notes
 
 
 def site(number: int) -> str:

@@ -20,11 +20,10 @@ from core.errors import Refused
 from core.readers.base import Options, refuse
 from core.studies import listing
 from core.studies.apart import Files
-from core.studies.deap import LABELS, SCALE, site
+from core.studies.deap import LABELS, RATINGS, SCALE, site
 from core.studies.folder import Planned, Source
 from core.types import InputFile, LeftOut, Recording
 
-RATINGS = "participant_ratings.csv"
 FIXATION, VIDEO, VIDEO_S = 3, 4, 60.0
 # a fixation lasts 5 s; one that is farther away belongs to something else
 LONGEST_FIXATION_S = 10.0

@@ -174,6 +174,44 @@ def test_files_in_the_shape_of_deap_round_trip_with_channels_by_name(tmp_path):
     assert np.allclose(read.signals[5].data, made["data"][7, 5], atol=1e-4)
 
 
+def table_of_ratings(root, rated, subjects=(1, 2)):
+    """DEAP's own, in the order of presentation, which is not that of the .dat files."""
+    (root / "metadata_csv").mkdir()
+    rows = [[who, 40 - k, k + 1, *[f"{r:.2f}"] * 4] for who in subjects for k, r in enumerate(rated)]
+    head = "Participant_id,Trial,Experiment_id,Valence,Arousal,Dominance,Liking"
+    text = "\n".join([head, *(",".join(map(str, row)) for row in reversed(rows))])
+    (root / "metadata_csv" / deap.RATINGS).write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("stored", "said"),
+    [(lambda r: r, "{}: the same."), (lambda r: 9 - r, "Warning: {}: reversed (9 - r) in 80."),
+     (lambda r: r + (np.arange(40) < 4), "Warning: {}: another in 8, of which 0 are 9 - r.")],
+)  # fmt: skip
+def test_ratings_of_deap_are_equal_to_their_table_reversed_or_other(tmp_path, stored, said):
+    rated = np.random.default_rng(5).uniform(1, 8, 40).round(2)
+    table_of_ratings(tmp_path, rated)
+    trials = [
+        folder.Planned(who, f"{k:02d}", {**dict.fromkeys(deap.LABELS, own), "valence": value}, {}, None)
+        for who in ("s01", "s02") for k, (own, value) in enumerate(zip(rated, stored(rated), strict=True), 1)
+    ]  # fmt: skip
+    valence, *others = deap.compared(trials, deap.ratings(tmp_path, {}))
+    assert valence.startswith(said.format("Valence, .dat files against participant_ratings.csv, 80 ratings"))
+    assert len(others) == 3 and all(note.endswith("80 ratings: the same.") for note in others)
+
+
+def test_an_import_of_deap_says_how_its_ratings_stand_to_the_table(tmp_path):
+    made, protocol = dat(40, 1200)
+    rated = np.random.default_rng(5).uniform(1, 8, 40).round(2)
+    made["labels"][:] = 9 - rated[:, None]
+    (tmp_path / "data_preprocessed_python").mkdir()
+    (tmp_path / "data_preprocessed_python" / "s01.dat").write_bytes(pickle.dumps(made, protocol=protocol))
+    assert deap.source(tmp_path, {}).notes == deap.NOTES
+    table_of_ratings(tmp_path, rated)
+    notes = deap.source(tmp_path, {}).notes[len(deap.NOTES) :]
+    assert len(notes) == 4 and all("Warning" in n and "reversed (9 - r) in 40" in n for n in notes)
+
+
 class Call:
     def __init__(self, function, *arguments):
         self.function, self.arguments = function, arguments
