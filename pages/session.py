@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ from app.ui import (
     wording,
 )
 from core.errors import AffectlineError, NotFound
-from core.services.clinic import insights, marks, patients, sessions
+from core.services.clinic import insights, marks, patients, replay, sessions
 from core.services.clinic.marks import Marks
 from core.services.clinic.sessions import Made, SessionDetail, Stretch, WindowSeries
 from core.settings import PREDICTIONS
@@ -286,9 +286,49 @@ def analyses_table(detail: SessionDetail) -> pd.DataFrame:
     )
 
 
+def replay_part(detail: SessionDetail) -> None:
+    """The stored numbers computed again on request, and whether they are the same."""
+    st.markdown("##### Replay")
+    if detail.recording_state == "none":
+        st.caption("These values were imported: there is no recording to compute them from again.")
+        return
+    st.caption(
+        "Reads the original files again, computes every measure by the same model and settings, and holds the numbers "
+        "against the stored ones. Nothing is stored."
+    )
+    if not st.button("Replay", key="replay"):
+        return
+    try:
+        with st.spinner("Reading the original files and computing again ...", show_time=True):
+            told = replay.of_session(state.store(), detail.row.session)
+    except AffectlineError as error:
+        components.show_error(error)
+        return
+    words = wording.replayed(told["measures"])
+    (st.success if told["same"] else st.warning)(" ".join([words[0].upper() + words[1:], *told["notes"]]))
+    components.table(replay_table(told["measures"]), kind="replay", subject=detail.row.session, key="p-replay")
+
+
+def replay_table(measures: Sequence[Mapping]) -> pd.DataFrame:
+    """One row per measure: what is stored and what came now, in all digits, what is not the same first."""
+    return pd.DataFrame(
+        [
+            {
+                "Measure": formats.name(row["measure"]),
+                "Unit": row["unit"],
+                "Stored": wording.exact(row["stored"]),
+                "Computed again": wording.exact(row["replayed"]),
+                "Same": "yes" if row["same"] else "no",
+            }
+            for row in sorted(measures, key=lambda row: row["same"])
+        ]
+    )
+
+
 def provenance_tab(detail: SessionDetail) -> None:
-    """Files, settings and versions behind the numbers."""
+    """Files, settings and versions behind the numbers, and the numbers again."""
     row = detail.row
+    replay_part(detail)
     session = {
         "session": row.session,
         "started": formats.when(row.started_at, state.zone()),

@@ -27,7 +27,7 @@ from app.cli.kit import (
     show,
     store,
 )
-from app.cli.words import history_lines, insight_lines, pair_lines, session_lines
+from app.cli.words import history_lines, insight_lines, pair_lines, replay_lines, session_lines
 from core.errors import Refused
 from core.types import Reading
 
@@ -114,6 +114,16 @@ def history(patient: str, as_json: AsJson = False) -> None:
 
         answer = sessions.history_json(store(), patient)
     show(answer, as_json, history_lines)
+
+
+@cli.command()
+def replay(session: str, as_json: AsJson = False) -> None:
+    """Compute a stored session again from its original files; are its numbers the same to the last bit?"""
+    with answering(as_json), progress() as report:
+        from core.services.clinic import replay as services
+
+        answer = services.of_session(store(), session, progress=report)
+    show(answer, as_json, replay_lines)
 
 
 @cli.command()

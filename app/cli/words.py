@@ -30,6 +30,18 @@ def session_lines(answer: Mapping) -> list[str]:
     return [*lines, wording.FOOTER]
 
 
+def replay_lines(answer: Mapping) -> list[str]:
+    """A replay in words: whether all is the same, else each difference with both numbers."""
+    from app.ui import wording
+
+    lines = [f"{answer['session']}: {wording.replayed(answer['measures'])}"]
+    for row in answer["measures"]:
+        if not row["same"]:
+            stored, replayed = wording.exact(row["stored"]), wording.exact(row["replayed"])
+            lines.append(f"  {row['measure']}: stored {stored}, computed again {replayed}")
+    return lines + [f"  {note}" for note in answer["notes"]]
+
+
 def history_lines(answer: Mapping) -> list[str]:
     """A history in words, a line for each session."""
     lines = [f"{answer['patient']}: {answer['total']} sessions"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from core.reports.words import CONTROL_SCORES as CONTROL_SCORES
 from core.reports.words import CONTROLS as CONTROLS
@@ -346,6 +346,25 @@ def flag(code: str) -> str:
 def baseline(text: str) -> str:
     """The state of a baseline in words; a text the service made for people passes as it is."""
     return BASELINES.get(text, text)
+
+
+# --- replay
+
+
+def replayed(measures: Sequence[Mapping]) -> str:
+    """What came of computing a session again, in one sentence."""
+    others = sum(not row["same"] for row in measures)
+    if not others:
+        return f"all {len(measures)} measures are the same as stored, to the last bit."
+    return f"{others} of {len(measures)} measures {'is' if others == 1 else 'are'} not the same as stored."
+
+
+def exact(said: Mapping) -> str:
+    """A value and its interval in all their digits, or why there is none."""
+    if "not_computed" in said:
+        return f"not computed: {REASONS.get(said['not_computed'], said['not_computed'])}"
+    interval = f" ({said['low']!r} to {said['high']!r})" if "low" in said and "high" in said else ""
+    return f"{said['value']!r}{interval}"
 
 
 # --- models

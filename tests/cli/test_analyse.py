@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -42,6 +45,24 @@ def test_the_same_files_again_give_the_stored_object(stored, edf):
     data_dir, first = stored
     again = affectline(data_dir, "analyse", str(edf), "--patient", "P-0042", "--json")
     assert answer(again) == first
+
+
+def test_a_replay_says_measure_by_measure_that_the_stored_numbers_come_again(stored, tmp_path):
+    data_dir, first = stored
+    got = answer(affectline(data_dir, "replay", "P-0042/S-01", "--json"))
+    assert set(got) == {
+        "session", "same", "code_version_stored", "code_version_now", "model", "measures", "notes",
+    }  # fmt: skip
+    assert got["session"] == first["session"] and got["same"] is True
+    assert all(set(row) == {"measure", "unit", "stored", "replayed", "same"} for row in got["measures"])
+    here = shutil.copytree(data_dir, tmp_path / "data")
+    with closing(sqlite3.connect(here / "affectline.sqlite3")) as database, database:
+        database.execute("UPDATE measure SET value = 60.5 WHERE name = 'heart_rate'")
+    told = affectline(here, "replay", "P-0042/S-01")
+    assert told.returncode == 0 and f"1 of {len(got['measures'])} measures is not the same as stored." in told.stdout
+    was = next(row for row in got["measures"] if row["measure"] == "heart_rate")["stored"]["value"]
+    assert "heart_rate: stored 60.5 (" in told.stdout and f"computed again {was!r} (" in told.stdout
+    assert answer(affectline(data_dir, "replay", "P-0042/S-99", "--json"), 5)["code"] == "E-SESSION"
 
 
 def test_another_store_gives_the_same_numbers(stored, edf, tmp_path):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import update
 
 from core.services import handlers, jobs
 from core.services.clinic import marks, sessions
+from core.storage import tables
 from core.types import Reason
 from tests.pages.conftest import IMPORTED, NOW, RECORDED, WRIST, open_page, texts
 
@@ -76,6 +78,26 @@ def test_recompute_is_a_job_whose_bar_stands_on_the_page_and_whose_end_shows(fil
     assert "Computed again." in text and "marked as bad" in text and "not applied" not in text
     text = said(open_page("session", session=session, tab="Provenance"))
     assert "Channels left out by a person: T7" in text and "as the files are" in text
+
+
+def test_a_replay_says_on_the_page_that_numbers_are_the_same_or_which_are_not(filled, session):
+    at = open_page("session", session=session, tab="Provenance")
+    assert "to the last bit" not in said(at)
+    button(at, "Replay").click().run()
+    text = said(at)
+    n = len(sessions.history(filled, RECORDED)[-1].measures)
+    assert f"All {n} measures are the same as stored, to the last bit." in text and "Computed again" in text
+    with filled.write() as tx:
+        tx.execute(update(tables.measure).where(tables.measure.c.name == "heart_rate").values(value=60.5))
+    text = said(button(at, "Replay").click().run())
+    assert f"1 of {n} measures is not the same as stored." in text and "60.5" in text
+    filled.blobs.fetch(sessions.get(filled, session).provenance["files"][0]["sha256"]).unlink()
+    at = open_page("session", session=session, tab="Provenance")
+    text = said(button(at, "Replay").click().run())
+    assert "not where it was stored" in text and "to the last bit" not in text
+    imported = sessions.history(filled, IMPORTED)[-1].session
+    at = open_page("session", session=imported, tab="Provenance")
+    assert "no recording to compute them from again" in said(at) and "Replay" not in [b.label for b in at.button]
 
 
 def test_the_overview_counts_the_beats(filled, session):
