@@ -1,4 +1,4 @@
-"""What each kind of job does: one function a kind and one line in HANDLERS."""
+"""What each kind of job does: one function a kind, one line in HANDLERS and the name in ``jobs.KINDS``."""
 
 from __future__ import annotations
 

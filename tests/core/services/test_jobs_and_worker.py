@@ -63,6 +63,10 @@ def analyse(store: Store, draft: str) -> jobs.Job:
     return jobs.submit(store, "analyse", {"draft": draft, "patient": "P-0042"}, label="Analyse", now=NOW)
 
 
+def test_every_kind_of_job_that_can_be_queued_has_its_work_and_the_other_way():
+    assert set(jobs.KINDS) == set(handlers.HANDLERS) and len(set(jobs.KINDS)) == len(jobs.KINDS)
+
+
 def test_an_upload_is_staged_on_disk_and_discarded(store):
     draft = sessions.stage(store, "../../a.edf", io.BytesIO(b"one"), now=NOW)
     draft = sessions.stage(store, "b.edf", io.BytesIO(b"four"), draft.id, now=NOW)
