@@ -19,6 +19,7 @@ from core.compute import part
 from core.dsp.montage import places
 from core.errors import Refused
 from core.evaluation import passband
+from core.evaluation.identities import denied
 from core.models import seen
 from core.settings import EPOC_14
 from core.types import CHANNEL_TYPES, Grade, Pipeline, Recording, Study, Trial
@@ -166,12 +167,37 @@ def ready_type(name: str) -> str | None:
 
 
 def ready_columns(study: Study) -> dict[str, list[str]]:
-    """Ready features of a study by channel type; those whose name says none are never learned from."""
+    """Ready features of a study by channel type.
+
+    Those whose name says no type, or who or when it was, are never learned from (requirements S3-07).
+    """
     out: dict[str, list[str]] = {}
-    for name in dict.fromkeys(name for trial in study.trials for name in trial.features):
-        if type_ := ready_type(name):
+    for name in _ready(study):
+        if (type_ := ready_type(name)) and not denied(name):
             out.setdefault(type_, []).append(name)
     return out
+
+
+def no_features(study: Study) -> str:
+    """A sentence on the ready features that are left out because they say who or when it was; "" without any."""
+    found = [f"{name} ({word})" for name in _ready(study) if ready_type(name) and (word := denied(name))]
+    if not found:
+        return ""
+    return f"Never learned from, for the name says who or when it was and not what was measured: {', '.join(found)}."
+
+
+def _ready(study: Study) -> list[str]:
+    return list(dict.fromkeys(name for trial in study.trials for name in trial.features))
+
+
+def columns_of(study: Study, pipeline: Pipeline, types: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The columns that feature models learn from, by channel type: ready ones, or those of the pipeline's features."""
+    from core import features
+
+    ready = ready_columns(study)
+    made = {t: features.names((t,), pipeline) for t in types
+            if t not in ready and t in study.inputs and t in features.FEATURES}  # fmt: skip
+    return passband.kept({t: named for t in types if (named := ready.get(t) or made.get(t))}, study.bands)
 
 
 def inputs_of(study: Study) -> tuple[str, ...]:
@@ -294,14 +320,8 @@ class _Plan:
     ):
         self.study, self.pipeline, self.types, self.signals = study, pipeline, types, signals
         self.scores, self.change = scores or {}, change
-        from core import features
-
-        ready = ready_columns(study)
-        self.recorded = tuple(t for t in types if t in study.inputs and t not in ready)
-        named = {t: tuple(features.names((t,), pipeline)) for t in self.recorded if t in features.FEATURES}
-        named |= {t: tuple(ready[t]) for t in types if t in ready}
-        self.columns = {t: named[t] for t in types if t in named}
-        self.columns |= passband.kept(self.columns, study.bands)
+        self.recorded = tuple(t for t in types if t in study.inputs and t not in ready_columns(study))
+        self.columns = columns_of(study, pipeline, types)
         self.channels: dict[str, tuple[str, ...]] = {}
 
     @property

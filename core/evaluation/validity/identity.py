@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from core.evaluation.dataset import Dataset
+from core.evaluation.identities import denied
 from core.models import MODELS
 
-# words of a column's name that say who, when or in which order, not what was measured
-DENIED = frozenset(
-    (
-        "id", "ids", "uid", "uuid", "subject", "participant", "patient", "person", "pseudonym", "session", "trial",
-        "run", "block", "row", "index", "number", "order", "sequence", "time", "timestamp", "unix", "date", "clock",
-        "onset", "offset", "start", "stop", "elapsed", "reaction", "response", "stimulus", "clip", "video", "label",
-        "target", "rating",
-    )
-)  # fmt: skip
 # a column that alone names so many of the windows of trials not seen is an identity, not a measurement
 NAMES_ALONE = 0.9
 # a rank correlation with order that no physiology keeps within every subject
@@ -92,18 +83,6 @@ def id_like(dataset: Dataset, rows: np.ndarray, types: tuple[str, ...]) -> dict[
     ):
         found = {**dict.fromkeys(columns, why), **found}
     return {name: found[name] for name in x.columns if name in found}
-
-
-def denied(name: str) -> str:
-    """The first word of a column's name that is on the list of what is no feature, or nothing.
-
-    Examples
-    --------
-    >>> denied("eeg_trial_no"), denied("responseTime"), denied("resp_inspiration_s"), denied("eda_slope_us_min")
-    ('trial', 'response', '', '')
-    """
-    words = re.split(r"[^a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
-    return next((w for w in words if w in DENIED), "")
 
 
 def _one_each(x: pd.DataFrame, group: np.ndarray) -> list[str]:

@@ -249,6 +249,8 @@ def _left_out(found: Sequence[LeftOut]) -> list[dict[str, str]]:
 
 def summary(study: Study) -> dict:
     """A study in plain values, with everything that was left out of it."""
+    from core.evaluation.dataset import no_features
+
     return {
         "study": study.name,
         "basis": study.basis,
@@ -260,7 +262,7 @@ def summary(study: Study) -> dict:
         "licence": study.licence,
         "scales": _scales(study.targets, study.high),
         "bands_hz": {t: list(band) for t, band in study.bands.items()},
-        "notes": list(study.notes),
+        "notes": [*study.notes, *filter(None, (no_features(study),))],
         "left_out": _left_out(study.left_out),
     }
 

@@ -12,6 +12,7 @@ from core.errors import Refused
 from core.evaluation import dataset, experiment
 from core.evaluation.experiment import Spec
 from core.models import seen
+from core.services.research import studies
 from core.settings import EPOC_14
 from core.studies import folder, simulated
 from core.types import Pipeline, Recording, Signal, Study, Trial
@@ -110,6 +111,19 @@ def test_ready_features_are_columns_of_their_type_and_a_row_a_trial():
     assert found.high("valence").tolist()[:8] == [False] * 4 + [True] + [False] * 3  # 5 is High of >=
     with pytest.raises(Refused, match="ecg"):
         dataset.prepare(ready_study(ecg_BPM=60.0), Pipeline(), ("eeg",))
+
+
+def test_ready_features_that_say_who_or_when_are_never_learned_from_and_it_is_said():
+    """S3-07: the early fusion of the source was fed the participant, response times and start times."""
+    named = {"face_participant_id": 1.0, "face_responseTime": 2.0, "eda_start": 3.0, "face_joy_mean": 0.5, "age": 40.0}
+    told = ready_study(**named)
+    found = dataset.prepare(told, Pipeline(), ("face",))
+    assert found.columns == {"face": ("face_joy_mean",)} and list(found.features) == ["face_joy_mean"]
+    assert dataset.inputs_of(told) == ("face",), "what has identities alone is no input"
+    said = dataset.no_features(told)
+    assert "face_participant_id (participant), face_responseTime (response), eda_start (start)" in said
+    assert "joy" not in said and dataset.no_features(ready_study(face_joy_mean=0.5)) == ""
+    assert studies.summary(told)["notes"] == [said] and studies.summary(ready_study(age=40.0))["notes"] == []
 
 
 def test_ready_features_stand_beside_those_of_the_windows(study):

@@ -158,6 +158,6 @@ def test_a_clean_run_passes_every_check(procedure, split):
 
 def test_no_column_of_ours_is_named_like_an_identity():
     from core import features
-    from core.evaluation.validity.identity import denied
+    from core.evaluation.identities import denied
 
     assert [n for t in features.FEATURES for n in features.FEATURES[t].names() if denied(n)] == []
