@@ -18,7 +18,8 @@ PLATT_FOLDS = 3
 class Svm(ClassifierMixin, BaseEstimator):
     """SVC on all rows; Platt's sigmoid on decision values of left-out subjects, so that it is not fooled by its own.
 
-    Without subjects the left-out rows are neighbours in order, drawn in three blocks.
+    Without subjects the left-out rows are neighbours in order, drawn in three blocks. A class of one row cannot be left
+    out and learned from at once: then the sigmoid is of the rows that were fitted.
     """
 
     wants_groups = True
@@ -39,6 +40,9 @@ class Svm(ClassifierMixin, BaseEstimator):
     def _left_out(self, X: np.ndarray, y: np.ndarray, groups: Any) -> list[tuple[np.ndarray, np.ndarray]]:
         """Splits that keep a subject on one side, as long as every training part has every class."""
         n = int(min(PLATT_FOLDS, np.unique(y, return_counts=True)[1].min()))
+        if n < 2:
+            every = np.arange(len(y))
+            return [(every, every)]
         if groups is not None and len(np.unique(groups)) >= n:
             folds = StratifiedGroupKFold(n, shuffle=True, random_state=self.seed).split(X, y, groups)
             splits = list(folds)

@@ -153,6 +153,18 @@ def test_the_svm_learns_its_sigmoid_from_subjects_on_one_side_each():
         assert set(y[train]) == {False, True}
 
 
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("grouped", [True, False])
+def test_the_svm_learns_from_a_class_of_one_row(n_classes, grouped):
+    x, y = data("svm", effect=3.0, n_classes=n_classes)
+    rarest = np.flatnonzero(y == y.max())
+    keep = np.setdiff1d(np.arange(len(y)), rarest[1:])
+    svm = make("svm").fit(x[keep], y[keep], groups=SUBJECTS[keep] if grouped else None)
+    p = svm.predict_proba(x)
+    assert p.shape == (len(x), n_classes) and p.sum(axis=1) == pytest.approx(1) and (p > 0).all()
+    assert p[rarest[0], -1] > np.median(p[keep, -1])
+
+
 def test_boosted_trees_stop_where_the_validation_subjects_gain_no_more_and_are_the_same_until_there():
     x, y = data("xgboost", effect=1.0)
     full = make("xgboost", trees=20).fit(x, y).named_steps["classifier"].booster_
