@@ -14,6 +14,8 @@ RESAMPLES = 2000
 PERMUTATIONS = 2000  # requirements c3
 SEED = 20260105
 N_BINS = 10
+# a probability is no nearer to 0 or 1 than this before its logarithm is taken
+LOG_LOSS_CLIP = 1e-6
 
 
 # ------------------------------------------------------------------------------------------- windows to trials
@@ -134,6 +136,34 @@ def brier(y: np.ndarray, p: np.ndarray) -> float:
     if p.ndim == 2:
         return float(np.mean(np.sum((p - np.eye(p.shape[1])[y]) ** 2, axis=1)))
     return float(np.mean((p - y) ** 2))
+
+
+def log_loss(y: np.ndarray, p: np.ndarray) -> float:
+    """Mean of -ln of the probability that the true class was given, in nats, clipped by ``LOG_LOSS_CLIP``.
+
+    Examples
+    --------
+    >>> log_loss(np.array([1, 0]), np.array([0.5, 0.5])).__round__(3)  # a coin: ln 2
+    0.693
+    """
+    given = np.take_along_axis(p, np.asarray(y, dtype=int)[:, None], 1)[:, 0] if p.ndim == 2 else np.where(y, p, 1 - p)
+    return float(-np.mean(np.log(np.clip(given, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP))))
+
+
+def per_class(y: np.ndarray, predicted: np.ndarray, n_classes: int) -> list[tuple[int, float | None, float | None]]:
+    """Rows, precision and recall of each class 0, 1, ...; None of a class never predicted, or never there.
+
+    Examples
+    --------
+    >>> per_class(np.array([1, 1, 1, 0]), np.array([1, 1, 0, 0]), 3)[:1], per_class(np.array([0]), np.array([1]), 2)
+    ([(1, 0.5, 1.0)], [(1, None, 0.0), (0, 0.0, None)])
+    """
+    cells = np.array(confusion(y, predicted, n_classes))
+    hits, named, there = np.diag(cells), cells.sum(axis=0), cells.sum(axis=1)
+    return [
+        (int(t), float(hit / n) if n else None, float(hit / t) if t else None)
+        for hit, n, t in zip(hits, named, there, strict=True)
+    ]
 
 
 def confusion(y: np.ndarray, predicted: np.ndarray, n_classes: int) -> list[list[int]]:

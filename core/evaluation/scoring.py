@@ -92,6 +92,15 @@ def _fold(dataset: Dataset, spec: Spec, result: FoldResult) -> dict[str, Any]:
     }
 
 
+def _selected(results: Sequence[FoldResult]) -> list[dict[str, Any]]:
+    """The options that inner folds chose, the commonest first; empty where nothing was selected."""
+    chosen = [dict(r.selected) for r in results if r.selected]
+    each = [options for i, options in enumerate(chosen) if options not in chosen[:i]]
+    return sorted(
+        ({"options": options, "n_folds": chosen.count(options)} for options in each), key=lambda s: -s["n_folds"]
+    )
+
+
 def baselines(dataset: Dataset, spec: Spec) -> dict[str, dict[str, Any]]:
     """Scores per trial of the models that know nothing, on the same folds."""
     found = {}
@@ -107,15 +116,18 @@ def details(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> dict
     """What a page shows beside ``summarise``, of trials.
 
     ``baselines`` (majority, stratified), ``permutation_p`` per score, ``worst_quarter``, ``per_subject`` scores,
-    ``classes``, ``flipped`` folds; of binary tasks ``reliability``, ``coverage_risk`` and ``conformal`` too.
+    ``classes``, ``flipped`` folds, ``selected`` options and in how many folds; of classes ``per_class`` (trials of all
+    subjects together) and ``log_loss`` (mean over subjects); of binary tasks ``reliability``, ``coverage_risk`` and
+    ``conformal`` too.
     """
     at = level(dataset, spec, results, "trial")
     main = "balanced_accuracy" if at.n_classes else "ccc"
     named = metrics.SCORES if at.n_classes else metrics.VALUE_SCORES
     each = {name: at.per_subject(*how) for name, how in named.items()}
     tested = (main, "roc_auc") if at.n_classes == 2 else (main,)
-    said = {
-        "classes": list(tasks.task(dataset, spec.task, spec.target).names),
+    classes = tasks.task(dataset, spec.task, spec.target).names
+    said: dict[str, Any] = {
+        "classes": list(classes),
         "baselines": baselines(dataset, spec),
         "permutation_p": {name: metrics.permutation_p(at, name) for name in tested},
         "worst_quarter": {name: metrics.worst_quarter(each[name]).model_dump() for name in tested},
@@ -128,7 +140,13 @@ def details(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> dict
             for i, s in enumerate(at.subjects)
         ],
         "n_flipped": sum(r.flipped for r in results),
+        "selected": _selected(results),
     }
+    if at.n_classes:
+        counted = zip(classes, metrics.per_class(at.y, at.predicted, at.n_classes), strict=True)
+        said["per_class"] = [{"class": c, "n": n, "precision": p, "recall": r} for c, (n, p, r) in counted]
+        each_loss = metrics.over_subjects(at.per_subject(metrics.log_loss, "p"))
+        said["log_loss"] = {**each_loss.model_dump(), "clip": metrics.LOG_LOSS_CLIP}
     if at.n_classes != 2:
         return said
     return {

@@ -8,7 +8,7 @@ from typing import Any
 
 SPLITS: Mapping[str, str] = {
     "loso": "LOSO: one subject left out",
-    "nested_loso": "Nested LOSO: options selected inside",
+    "nested_loso": "Nested LOSO: where a model has choices, selected inside",
     "subject_kfold": "Five folds of whole subjects",
     "within_subject": "Within each subject, by trial",
     "trial": "Trials at random (leaky)",

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
+from core import features
+from core.evaluation import experiment
+from core.evaluation.dataset import columns_of, no_features
+from core.evaluation.experiment import Spec
 from core.evaluation.splits import INNER_FOLDS, LEAKY, N_FOLDS, VALIDATION_SUBJECTS
-from core.types import Study
+from core.models import MODELS
+from core.types import Pipeline, Study
 
 AXES = (
     "preprocessing", "features", "cut", "label type", "split", "cross-validation", "baselines", "code and data",
 )  # fmt: skip
 _SPLITS = {
     "loso": "one subject left out at a time",
-    "nested_loso": f"one subject left out at a time, options selected on {INNER_FOLDS} inner folds by subject",
+    "nested_loso": "one subject left out at a time",
     "subject_kfold": f"{N_FOLDS} folds of whole subjects",
     "within_subject": f"a model of each subject, {N_FOLDS} folds of its trials",
     "trial": f"{N_FOLDS} folds of trials, a person on both sides",
     "random_window": f"{N_FOLDS} folds of windows at random",
+}
+_OTHERS = f"{VALIDATION_SUBJECTS} other subjects at most"
+_VALIDATION = {
+    "loso": _OTHERS,
+    "nested_loso": _OTHERS,
+    "subject_kfold": _OTHERS,
+    "within_subject": "about a sixth of the subject's other trials",
+    "trial": "about a sixth of the other trials, of the same people",
+    "random_window": "about a sixth of the other windows, of the same people and trials",
 }
 
 
@@ -38,25 +54,83 @@ def checklist(study: Study, key: Mapping[str, Any], config: Mapping[str, Any], d
         ``missing`` names what is not stored; empty where the axis is complete.
     """
     pipeline = config.get("pipeline", {})
-    split = str(key["split"])
+    spec = Spec.from_dict({**config, **key})
+    split, selected = spec.split, _selection(spec, details)
+    inside = f"; {selected}" if split == "nested_loso" else ""
     said = {
         "preprocessing": (_settings(pipeline), [] if pipeline else ["pipeline"]),
-        "features": (f"{key['inputs']} by {key['model']}, {key['fusion']} fusion, features {pipeline.get('features')}, "
+        "features": (f"{spec.inputs} by {spec.model}, {spec.fusion} fusion{_learned(study, spec, pipeline)}; scores of "
+                     f"subjects as inputs: {', '.join(spec.groups) or 'none'}; features {pipeline.get('features')}, "
                      f"windows of {pipeline.get('window_s')} s every {pipeline.get('step_s')} s",
                      [n for n in ("features", "window_s", "step_s") if n not in pipeline]),
-        "cut": _cut(study, str(key["target"])),
-        "label type": (_label_type(study, str(key["target"]), str(config.get("task", "binary"))), []),
-        "split": (f"{split}: {_SPLITS[split]}{'; leaky, for comparison only' if split in LEAKY else ''}", []),
-        "cross-validation": (f"seed {key['seed']}; {VALIDATION_SUBJECTS} other subjects at most calibrate and set the "
-                             f"threshold; oversampling {config.get('oversample') or 'none'}, smoothing "
-                             f"{config.get('smoothing') or 'none'}, flip {'on' if config.get('flip') else 'off'}, "
-                             f"options {config.get('options') or 'as published'}", []),
+        "cut": _cut(study, spec.target),
+        "label type": (_label_type(study, spec.target, spec.task), []),
+        "split": (f"{split}: {_SPLITS[split]}{inside}{'; leaky, for comparison only' if split in LEAKY else ''}", []),
+        "cross-validation": (f"seed {spec.seed}; {_validation(spec)}; oversampling {spec.oversample or 'none'}, "
+                             f"smoothing {spec.smoothing or 'none'}, flip {'on' if spec.flip else 'off'}; a trial's "
+                             f"value is the {spec.aggregate} of its windows; options given: "
+                             f"{_words(spec.options) or 'none'}; {selected}", []),
         "baselines": _baselines(details),
         "code and data": (f"Affectline {code_version}, pipeline {config.get('pipeline_hash')}, data "
                           f"{str(config.get('study_sha256', ''))[:16]}; {study.basis}; licence {study.licence}",
                           [] if config.get("study_sha256") else ["hash of the data"]),
     }  # fmt: skip
     return [{"axis": axis, "text": said[axis][0], "missing": said[axis][1]} for axis in AXES]
+
+
+def _learned(study: Study, spec: Spec, pipeline: Mapping[str, Any]) -> str:
+    """What the model learns from: columns of each channel type, and of how many, or the signals themselves."""
+    model = MODELS[spec.model]
+    if not model.calibrate:
+        return ", which learns how common each class is and nothing else"
+    if model.takes == "signals":
+        return " of the signals themselves"
+    if not pipeline:
+        return ""
+    known = {f.name for f in fields(Pipeline)}
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in pipeline.items() if k in known}
+    chain = Pipeline(**plain)
+    columns = columns_of(study, chain, spec.types)
+    of = ", ".join(f"{t} {_of_all(t, names, chain)}" for t, names in columns.items())
+    left_out = no_features(study).rstrip(".")
+    total = sum(map(len, columns.values()))
+    return f", learned from {total} columns: {of}{'. ' if left_out else ''}{left_out}"
+
+
+def _of_all(type_: str, names: tuple[str, ...], pipeline: Pipeline) -> str:
+    """How many columns of a channel type, and of how many that its set of features has."""
+    offered = features.names((type_,), pipeline) if type_ in features.FEATURES else []
+    if not set(names) <= set(offered):
+        return f"{len(names)} that came with the study"
+    every = features.FEATURES[type_].names()
+    whole = len(every if set(offered) <= set(every) else offered)
+    return f"{len(names)} of {whole}" if len(names) < whole else f"all {whole}"
+
+
+def _selection(spec: Spec, details: Mapping[str, Any] | None) -> str:
+    """What the inner folds selected, or that they selected nothing."""
+    offered = experiment.choices(spec) if spec.split == "nested_loso" else ()
+    if len(offered) < 2:
+        fixed = f"; always {_words(offered[0])}" if offered else ""
+        return f"no option was selected, as there were no choices{fixed}"
+    found = (details or {}).get("selected", ())
+    chosen = ", ".join(f"{_words(s['options'])} in {s['n_folds']}" for s in found)
+    return (
+        f"options selected among {len(offered)} sets on {INNER_FOLDS} inner folds by subject"
+        f"{', by fold: ' if chosen else ''}{chosen}"
+    )
+
+
+def _validation(spec: Spec) -> str:
+    """Which rows validate, and what they decide."""
+    if not MODELS[spec.model].calibrate:
+        return "nothing is calibrated"
+    decided = "calibrate and set the threshold" if spec.task == "binary" else "calibrate"
+    return f"{_VALIDATION[spec.split]} {decided}, and say when to stop where training goes by rounds"
+
+
+def _words(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {json.dumps(value)}" for name, value in options.items())
 
 
 def _settings(pipeline: Mapping[str, Any]) -> str:

@@ -41,6 +41,26 @@ def test_always_the_majority_scores_as_published():
     assert metrics.confusion(y, np.zeros(1000, int), 4) == [[n, 0, 0, 0] for n in counts]
 
 
+def test_precision_and_recall_of_each_class_and_what_is_undefined_of_it():
+    counts = [717, 150, 93, 40]
+    y = np.repeat(np.arange(4), counts)
+    found = metrics.per_class(y, np.zeros(1000, int), 4)
+    assert found == [(717, 0.717, 1.0), (150, None, 0.0), (93, None, 0.0), (40, None, 0.0)]
+    assert metrics.per_class(np.array([1, 1, 1, 0]), np.array([1, 1, 0, 2]), 3) == [
+        (1, 0.0, 0.0), (3, 1.0, 2 / 3), (0, 0.0, None),
+    ]  # fmt: skip
+
+
+def test_the_log_loss_equals_scikit_learns_and_is_bounded_where_one_was_sure_and_wrong():
+    from sklearn.metrics import log_loss
+
+    rng = np.random.default_rng(1)
+    y, p = rng.integers(0, 4, 60), rng.dirichlet(np.ones(4), 60)
+    assert metrics.log_loss(y, p) == pytest.approx(log_loss(y, p, labels=range(4)))
+    assert metrics.log_loss(y % 2, p[:, 0]) == pytest.approx(log_loss(y % 2, p[:, 0]))
+    assert metrics.log_loss(np.array([1]), np.array([0.0])) == pytest.approx(-np.log(metrics.LOG_LOSS_CLIP))
+
+
 def test_scores_of_several_classes_equal_scikit_learns():
     from sklearn import metrics as known
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.reports import fonts, leak_audit, model_card
+from core.reports import fonts, leak_audit, model_card, words
 from core.reports.paper import About
 from core.settings import MODELS_SHIPPED
 from tests.core.reports.reading import pages, text
@@ -104,6 +104,10 @@ def test_an_audit_has_its_premium_splits_and_checks_those_that_failed_first():
     assert order == sorted(order) and "A check failed" in said and "is not passed" in said
     assert "flip \nno" in said and "smoothing \nnone" in said
     assert "E-0003" in said and "a10e6f91f88d33a4" in said and "3 checks: 1 fail, 1 not checkable, 1 pass." in said
+
+
+def test_nested_loso_is_said_to_select_only_where_a_model_has_choices():
+    assert words.SPLITS["nested_loso"] == "Nested LOSO: where a model has choices, selected inside"
 
 
 def test_an_audit_without_a_premium_says_so():

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from core.errors import Refused
-from core.evaluation import simulate
+from core.evaluation import experiment, simulate
 from core.evaluation.dataset import prepare
 from core.evaluation.experiment import Spec
 from core.evaluation.validity import checklist, control, label_policy, stimulus, surrogates, transfer
 from core.models import MODELS, Model
 from core.studies import bids, folder, simulated
-from core.types import Pipeline
+from core.types import Pipeline, Study, Trial
 
 SPEC = Spec("features", "valence", "eeg+ecg", "logistic")
 NULL = simulate.feature_study(15, 16, 3, effect=0.0, seed=8)
@@ -312,9 +312,67 @@ def test_the_checklist_fills_eight_axes_and_names_what_is_missing(tmp_path):
     assert "eeg_band [0.5, 45.0]" in found["preprocessing"]["text"] and "leaky" in found["split"]["text"]
     assert "valence 1 to 5, High is > 3" in found["cut"]["text"] and "2 rated trials" in found["label type"]["text"]
     assert "majority 0.500" in found["baselines"]["text"] and "abc" in found["code and data"]["text"]
+    assert "learned from 160 columns: eeg 160 of 258; scores of subjects as inputs: none" in found["features"]["text"]
     less = {
         row["axis"]: row["missing"] for row in checklist.checklist(study, {**key, "target": "joy"}, {}, None, "1.0")
     }
     assert {axis for axis, missing in less.items() if missing} == {
         "preprocessing", "features", "cut", "baselines", "code and data",
     }  # fmt: skip
+
+
+def said_of(axis, details=None, trials=(), **changes):
+    """One axis of the checklist of an experiment that is a little different each time."""
+    study = Study("s", "", "", tuple(trials), {"valence": (1.0, 5.0, 3.0)}, ("eeg", "ecg"))
+    spec = replace(SPEC, study="s", **changes)
+    pipeline = {"window_s": 4.0, "step_s": 2.0, "features": "eeg258+ecg22/1"}
+    config = {**spec.config, "pipeline": pipeline, "study_sha256": "f" * 64}
+    key = dict(zip(experiment.KEY, spec.key, strict=True))
+    return next(r["text"] for r in checklist.checklist(study, key, config, details, "1.0") if r["axis"] == axis)
+
+
+def test_the_checklist_says_that_something_was_selected_only_where_it_was():
+    for axis in ("split", "cross-validation"):
+        told = said_of(axis, split="nested_loso", model="forest")
+        assert "no option was selected, as there were no choices" in told and "options selected" not in told
+    chosen = {
+        "selected": [{"options": {"strength": 0.003}, "n_folds": 5}, {"options": {"strength": 0.03}, "n_folds": 2}]
+    }
+    told = said_of("split", chosen, split="nested_loso")
+    assert (
+        "options selected among 3 sets on 4 inner folds by subject, by fold: strength 0.003 in 5, strength 0.03 in 2"
+        in told
+    )
+    told = said_of("split", split="nested_loso", model="forest", choices=({"leaf": 5}, {"leaf": 15}))
+    assert told.endswith("options selected among 2 sets on 4 inner folds by subject")
+    told = said_of("split", split="nested_loso", model="forest", choices=({"leaf": 5},))
+    assert told.endswith("as there were no choices; always leaf 5")
+    told = said_of("cross-validation", options={"strength": 0.1})
+    assert "options given: strength 0.1; no option was selected" in told
+    assert "options given: none" in said_of("cross-validation")
+
+
+@pytest.mark.parametrize(
+    ("split", "who"),
+    [("loso", "3 other subjects at most"), ("nested_loso", "3 other subjects at most"),
+     ("subject_kfold", "3 other subjects at most"), ("within_subject", "a sixth of the subject's other trials"),
+     ("trial", "a sixth of the other trials, of the same people"),
+     ("random_window", "a sixth of the other windows, of the same people and trials")],
+)  # fmt: skip
+def test_the_checklist_says_who_validates_in_each_split(split, who):
+    told = said_of("cross-validation", split=split)
+    assert f"{who} calibrate and set the threshold" in told and ("3 other subjects" in told) == ("3 other" in who)
+    assert "threshold" not in said_of("cross-validation", split=split, task="nine")
+    assert "nothing is calibrated" in said_of("cross-validation", split=split, model="majority")
+
+
+def test_the_checklist_says_what_the_model_learned_from():
+    assert "learned from 182 columns: eeg 160 of 258, ecg all 22;" in said_of("features")
+    assert "scores of subjects as inputs: ei, age;" in said_of("features", groups=("ei", "age"))
+    told = said_of("features", model="eegnet", inputs="eeg")
+    assert "of the signals themselves" in told and "columns" not in told
+    assert "how common each class is and nothing else" in said_of("features", model="majority")
+    trial = Trial("A", "1", {"valence": 2.0}, {}, "", {"face_joy": 1.0, "face_trial_no": 1.0})
+    told = said_of("features", trials=[trial], inputs="face")
+    assert "face 1 that came with the study" in told and "face_trial_no (trial)" in told
+    assert "a trial's value is the median of its windows" in said_of("cross-validation", aggregate="median")
