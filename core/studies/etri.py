@@ -21,6 +21,21 @@ PARAMETERS = (
     "BPM", "SDNN", "rMSSD", "VLF", "LF", "HF", "VLFp", "LFp", "HFp", "lnVLF", "lnLF", "lnHF", "VLF/HF", "LF/HF",
     "tPow", "dPow", "dHz", "pPow", "pHz", "CohRatio", "RSA", "TDdiff",
 )  # fmt: skip
+# what ECG-22 (``core.features.ecg``) computes of them from the intervals of a recorded ECG: parameter -> its column
+COMPUTED = {
+    "BPM": "ecg_mean_hr", "SDNN": "ecg_sdnn_ms", "rMSSD": "ecg_rmssd_ms", "LF": "ecg_lf_ms2", "HF": "ecg_hf_ms2",
+    "LF/HF": "ecg_lf_hf",
+}  # fmt: skip
+_LONGER = "a recording of more than the five minutes that ECG-22 looks back"
+_TOTAL = "the total power, of which VLF is a part"
+_LOG = "the logarithm of a column of ECG-22, which has none of its own for it"
+_UNSAID = "a definition, which the source does not give"
+# what the others, which come by import only, would need
+IMPORT_ONLY = {
+    "VLF": _LONGER, "lnVLF": _LONGER, "VLF/HF": _LONGER, "VLFp": _TOTAL, "LFp": _TOTAL, "HFp": _TOTAL, "tPow": _TOTAL,
+    "lnLF": _LOG, "lnHF": _LOG, "dPow": _UNSAID, "dHz": _UNSAID, "pPow": _UNSAID, "pHz": _UNSAID, "CohRatio": _UNSAID,
+    "RSA": _UNSAID, "TDdiff": _UNSAID,
+}  # fmt: skip
 STATISTICS = ("mean", "variance", "MSSD", "autocorrelation")
 N_METADATA, N_FEATURES = 12, len(PARAMETERS) * len(STATISTICS)
 QUADRANTS = {"HAHV": (1.0, 1.0), "HALV": (1.0, 0.0), "LAHV": (0.0, 1.0), "LALV": (0.0, 0.0)}  # arousal, valence
@@ -89,6 +104,7 @@ def source(path: Path, mapping: listing.Mapped) -> Source:
             "Ready features: there are no signals, so windows cannot be cut.",
             "A target that ends in _intended is what the stimulus was meant to do, the other what the person reported.",
             "The score of emotional intelligence is a group and no feature.",
+            f"Computed here from a recorded ECG too: {', '.join(COMPUTED)}. Import only: {', '.join(IMPORT_ONLY)}.",
         ),
         resumes=True,
     )

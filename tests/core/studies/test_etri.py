@@ -1,11 +1,15 @@
 """A table of 180 x 100: 12 columns of metadata and 22 parameters x 4 statistics come in as ready features."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from core.errors import Refused
+from core.features import ecg
 from core.studies import etri, folder
+from tests.conftest import ROOT
 
 CLASSES = list(etri.QUADRANTS)
 
@@ -45,6 +49,21 @@ def test_the_table_round_trips_with_both_kinds_of_label_and_the_ei(tmp_path):
     assert len(study.trials[3].features) == 87
     with pytest.raises(Refused, match="E-NO-RECORDING"):
         folder.recording(first)
+
+
+def test_s5_03_every_parameter_is_computed_from_an_ecg_or_says_why_it_is_import_only(tmp_path):
+    assert sorted([*etri.COMPUTED, *etri.IMPORT_ONLY]) == sorted(etri.PARAMETERS)
+    assert set(etri.COMPUTED.values()) <= set(ecg.names())
+    table().to_csv(tmp_path / "etri.csv", index=False)
+    said = etri.source(tmp_path / "etri.csv", {}).notes[-1]
+    assert "too: BPM, SDNN, rMSSD, LF, HF, LF/HF. Import only: VLF, " in said
+    rows = dict(re.findall(r"^\| ([\w/, ]+) \| (.+) \|$", (ROOT / "docs" / "studies.md").read_text(), re.MULTILINE))
+    documented = {}
+    for names, words in rows.items():
+        parameters = names.split(", ")
+        columns = re.findall("`(.+?)`", words) or [words.removeprefix("import only: needs ")] * len(parameters)
+        documented |= dict(zip(parameters, columns, strict=False))
+    assert {name: documented.get(name) for name in etri.PARAMETERS} == etri.COMPUTED | etri.IMPORT_ONLY
 
 
 def test_another_shape_and_names_of_people_are_refused(tmp_path):
