@@ -10,8 +10,8 @@ import streamlit as st
 
 from app.ui import components, formats, research, run_detail, state, wording
 from app.ui.charts import research as charts
-from core.services.research import experiments, results
-from core.services.research.experiments import Experiment
+from core.services.research import experiment_pairs, experiments, results
+from core.services.research.experiments import Experiment, Line
 
 MOST = 4
 
@@ -45,6 +45,7 @@ def show(store, names: Sequence[str]) -> None:
                      config={"Rank": st.column_config.NumberColumn(format="%d")})  # fmt: skip
     st.caption("By trial. Equal means share a rank; runs that share a letter were not told apart (5 %, corrected).")
     pairs(told, correction)
+    disagreement(store, lines)
     by_run(found, titles)
     config_difference(found)
     st.markdown("##### Confusion, by trial")
@@ -80,6 +81,41 @@ def pairs(told: Mapping[str, Any], correction: str) -> None:
         how="Per subject, the score of one run less that of the other. p: exact sign permutation below 20 subjects, "
         f"Wilcoxon's signed-rank test from 20 on; corrected over all pairs by {correction.upper()}.",
     )  # fmt: skip
+
+
+def disagreement(store, lines: Mapping[str, Line]) -> None:
+    """On which share of the trials each two runs say something else, such as a fused model and those of one signal."""
+    st.markdown("##### How far are these runs apart on the same trial?")
+    st.caption("By trial, of those that both predicted: the mean over subjects with its 95 % interval.")
+    named = {name: f"{name} ({research.inputs_title(line.inputs)})" for name, line in lines.items()}
+    frame = pd.DataFrame(
+        [
+            {
+                "Runs": f"{named[d['a']]} and {named[d['b']]}", "Label differs, share of trials": apart(d, "labels"),
+                "Probability differs by": apart(d, "probabilities"), "Subjects": d["n"], "Trials": d["n_trials"],
+            }
+            for d in disagreements(store, store.url, tuple(lines))
+        ]
+    )  # fmt: skip
+    components.table(frame, kind="disagreement", subject="cohort", key="disagreement")
+    with st.popover("How computed", type="tertiary"):
+        st.markdown(
+            "From the stored predictions of what each fold left out. Label: each run's own, by the cut of its fold. "
+            "Probability: the distance between the two probabilities of High; of several "
+            "classes, half the sum of the distances of all classes, from 0 to 1. Both are means over a subject's "
+            f"trials, then over subjects. {wording.OVER_SUBJECTS} Runs that agree can both be wrong."
+        )
+
+
+@st.cache_data(scope="session", show_spinner="Reading the stored predictions ...", max_entries=24)
+def disagreements(_store, database: str, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """How far each two runs are apart."""
+    return experiment_pairs.disagreements(_store, names)
+
+
+def apart(row: Mapping[str, Any], what: str) -> str:
+    """0.25 (0.10-0.40), or why there is none."""
+    return f"not computed: {formats.visible(row['why'], 200)}" if row["why"] else research.interval(row[what])
 
 
 def by_run(found: Sequence[Experiment], titles: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import Refused
-from core.evaluation import metrics
+from core.evaluation import disagreement, metrics
 from core.evaluation.dataset import Dataset
 from core.insights.statistics import false_discovery
 from core.types import Study
@@ -152,12 +152,8 @@ def gap(a: metrics.Level, names_a: Sequence[Any], b: metrics.Level, names_b: Seq
 
     ``names`` are (subject, trial) of each row of a level per trial; trials that only one of them has are left out.
     """
-    there = {name: float(p) for name, p in zip(names_b, b.p, strict=True)}
-    apart: dict[str, list[float]] = {}
-    for name, subject, p in zip(names_a, a.subject, a.p, strict=True):
-        if name in there:
-            apart.setdefault(str(subject), []).append(abs(float(p) - there[name]))
-    return {subject: float(np.mean(own)) for subject, own in apart.items()}
+    found = disagreement.per_subject((a, names_a), (b, names_b))
+    return {subject: apart.probabilities for subject, apart in found.items()}
 
 
 def confounders(study: Study, dataset: Dataset | None = None, without: str = "") -> dict[str, Values]:

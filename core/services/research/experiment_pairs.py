@@ -3,18 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import combinations
 from typing import Any
 
-from core.errors import NotFound, Refused
+from core.errors import AffectlineError, NotFound, Refused
 from core.services.research import studies
 from core.services.research.stored_experiments import all_experiments, opened, record_of
+from core.storage.records import ExperimentRecord
 from core.storage.store import Store
 
 
 def compare(store: Store, names: Iterable[str], correction: str = "holm") -> dict:
-    """Two to four experiments on one study and target side by side, paired by subject; ties share a rank."""
+    """Two to four experiments on one study, target and task side by side, paired by subject; ties share a rank."""
     from core.evaluation import statistics
 
+    scores = {
+        name: {row["subject"]: row["balanced_accuracy"] for row in (r.summary or {})["details"]["per_subject"]}
+        for name, r in _comparable(store, names).items()
+    }
+    return statistics.compare(scores, correction)
+
+
+def disagreements(store: Store, names: Iterable[str]) -> list[dict[str, Any]]:
+    """How far each two of the experiments that ``compare`` takes are apart on the trials that both predicted.
+
+    Returns
+    -------
+    list of {a, b, n, n_trials, labels, probabilities, why}
+        As of ``core.evaluation.disagreement.between``; ``why`` says what stands against it where nothing was
+        computed, and is empty else.
+    """
+    from core.evaluation import disagreement
+    from core.evaluation.ablation import by_name
+
+    records = _comparable(store, names)
+    trials, closed = {}, {}
+    for name in records:
+        try:
+            spec, dataset, results = opened(store, name)
+        except AffectlineError as error:  # such as of a study that has changed: the others can still be told
+            closed[name] = f"{name}: {error.what}"
+        else:
+            trials[name] = by_name(dataset, spec, results)
+    none = {"n": 0, "n_trials": 0, "labels": None, "probabilities": None}
+    out = []
+    for a, b in combinations(records, 2):
+        why = closed.get(a) or closed.get(b) or ""
+        said = none if why else disagreement.between(trials[a], trials[b])
+        out.append({"a": a, "b": b, **said, "why": why or ("" if said["n"] else "no trial was predicted by both")})
+    return out
+
+
+def _comparable(store: Store, names: Iterable[str]) -> dict[str, ExperimentRecord]:
+    """Two to four finished experiments of classes that ask the same question, by name; refused if they are not."""
     chosen = list(dict.fromkeys(names))
     if not 2 <= len(chosen) <= 4:
         raise Refused("E-COMPARE", "two to four experiments are compared.", "experiments", "Choose 2-4.")
@@ -28,16 +69,19 @@ def compare(store: Store, names: Iterable[str], correction: str = "holm") -> dic
             "E-COMPARE", "these are of different studies or targets, so no subject can be paired with itself.",
             ", ".join(chosen), "Choose experiments on one study and one target.",
         )  # fmt: skip
-    if any(r.config.get("task") == "continuous" for r in records.values()):
+    tasks = {name: r.config.get("task", "binary") for name, r in records.items()}
+    if len(set(tasks.values())) > 1:
+        raise Refused(
+            "E-COMPARE", "these are of different tasks, where chance is not the same: "
+            + ", ".join(f"{name} {task}" for name, task in tasks.items()) + ".", ", ".join(chosen),
+            "Choose experiments on one task.",
+        )  # fmt: skip
+    if "continuous" in tasks.values():
         raise Refused(
             "E-COMPARE", "a predicted value has no balanced accuracy to compare.", ", ".join(chosen),
             "Choose experiments that predict classes.",
         )  # fmt: skip
-    scores = {
-        name: {row["subject"]: row["balanced_accuracy"] for row in (r.summary or {})["details"]["per_subject"]}
-        for name, r in records.items()
-    }
-    return statistics.compare(scores, correction)
+    return records
 
 
 def input_sets(store: Store, study: str, model: str) -> list[str]:
