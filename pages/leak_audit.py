@@ -207,8 +207,7 @@ def start(store, pipeline: Pipeline, again: bool, refused: bool) -> None:
     if again:
         st.caption("Where neither study nor pipeline changed, the stored audit comes back.")
     scores = (word for group in pipeline.groups for word in ("--score", group))
-    more = {"fusion": pipeline.fusion} if pipeline.fusion != "early" else {}
-    st.code(pipeline.command("leak-audit", *scores, **more), language=None)
+    st.code(pipeline.command("leak-audit", *scores), language=None)
 
 
 def audit(store, line: Line) -> None:

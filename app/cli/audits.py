@@ -12,6 +12,7 @@ from app.cli.kit import AsJson, AsPdf, Usage, answering, cli, now, present, prog
 from app.cli.words import (
     audit_lines,
     checklist_lines,
+    confound_lines,
     control_lines,
     label_lines,
     stimulus_lines,
@@ -26,6 +27,7 @@ Study = Annotated[str, typer.Option(help="Name of a study.")]
 Target = Annotated[str, typer.Option(help="What to predict.")]
 Model = Annotated[str, typer.Option(help="Kind of model, such as forest.")]
 Inputs = Annotated[str, typer.Option(help="Channel types joined by +, such as eeg+ecg.")]
+Fusion = Annotated[str, typer.Option(help="early, intermediate or late.")]
 Seed = Annotated[int, typer.Option(min=0)]
 
 
@@ -35,7 +37,7 @@ def leak_audit(
     target: Target,
     model: Model,
     inputs: Inputs,
-    fusion: Annotated[str, typer.Option(help="early, intermediate or late.")] = "early",
+    fusion: Fusion = "early",
     seed: Seed = 0,
     score: Annotated[list[str] | None, typer.Option(help="A score of subjects that the model is given too.")] = None,
     pdf: AsPdf = None,
@@ -65,13 +67,14 @@ def _of_a_pipeline(name: str, lines: Callable[[Any], list[str]], words: str) -> 
 
     @validity_cli.command(name, help=words)
     def verb(
-        study: Study, target: Target, model: Model, inputs: Inputs, seed: Seed = 0, as_json: AsJson = False
-    ) -> None:
+        study: Study, target: Target, model: Model, inputs: Inputs, fusion: Fusion = "early", seed: Seed = 0,
+        as_json: AsJson = False,
+    ) -> None:  # fmt: skip
         with answering(as_json), progress() as report:
             from core.services.research import validity
 
             asked = getattr(validity, name)
-            answer = asked(store(), study, target, model, inputs, seed=seed, now=now(), progress=report)
+            answer = asked(store(), study, target, model, inputs, fusion=fusion, seed=seed, now=now(), progress=report)
         show(answer, as_json, lines)
 
 
@@ -82,6 +85,8 @@ for _name, _lines, _words in (
      "The same pipeline on signals whose order, wave form or spectrum was taken away."),
     ("control", control_lines,
      "A difference of known size is planted: which is found, and the smallest that is."),
+    ("confounds", confound_lines,
+     "Heart rate, muscle power, eye activity and time in session alone, beside the pipeline."),
 ):  # fmt: skip
     _of_a_pipeline(_name, _lines, _words)
 
@@ -112,6 +117,7 @@ def transfer(
     target: Target,
     model: Model,
     inputs: Inputs,
+    fusion: Fusion = "early",
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -119,7 +125,9 @@ def transfer(
     with answering(as_json), progress() as report:
         from core.services.research import validity
 
-        answer = validity.transfer(store(), study, to, target, model, inputs, seed=seed, now=now(), progress=report)
+        answer = validity.transfer(
+            store(), study, to, target, model, inputs, fusion=fusion, seed=seed, now=now(), progress=report
+        )
     show(answer, as_json, transfer_lines)
 
 

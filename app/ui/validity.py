@@ -54,8 +54,9 @@ class Pipeline:
         return f"{self.model} on {research.with_scores(self.inputs, self.groups)}: {self.target}, {self.study}"
 
     def command(self, *verb: str, **more: str) -> str:
-        """The command line of a verb that takes a pipeline."""
-        own = {n: str(v) for n, v in self.key.items() if n != "seed" or v}
+        """The command line of a verb that takes a pipeline; what is usual is left out."""
+        usual = {"seed": 0, "fusion": "early"}
+        own = {n: str(v) for n, v in {**self.key, "fusion": self.fusion}.items() if usual.get(n) != v}
         words = [word for name, value in (own | more).items() for word in (f"--{name}", value)]
         return shlex.join(["affectline", *verb, *words])
 
@@ -88,11 +89,12 @@ def panels(store, pipeline: Pipeline, now: Now | None) -> None:
 def control(store, pipeline: Pipeline, panel: Panel, now: Now | None) -> None:
     """What is stored of one control, the button that queues it, and the command that does the same."""
     st.caption(panel.asks)
-    params, found, command = pipeline.key, {}, pipeline.command("validity", panel.kind)
+    params, found = {**pipeline.key, "fusion": pipeline.fusion}, {}
+    fused = {"fusion": None if pipeline.fusion == "early" else pipeline.fusion}
+    command = pipeline.command("validity", panel.kind)
     if panel.kind == "labels":
-        params, command = {"study": pipeline.study}, shlex.join(
-            ["affectline", "validity", "labels", "--study", pipeline.study]
-        )  # fmt: skip
+        params, fused = {"study": pipeline.study}, {}
+        command = shlex.join(["affectline", "validity", "labels", "--study", pipeline.study])
     elif panel.kind == "transfer":
         others = [s["name"] for s in studies.all_studies(store) if s["name"] != pipeline.study]
         if not others:
@@ -101,7 +103,7 @@ def control(store, pipeline: Pipeline, panel: Panel, now: Now | None) -> None:
         found = {"to": st.selectbox("Test on", others, key="transfer_to")}
         params, command = params | found, pipeline.command("validity", "transfer", **found)
     key = params if panel.kind == "labels" else pipeline.key
-    line = results.newest_check(store, panel.kind, key, beside=now, **found)
+    line = results.newest_check(store, panel.kind, key, beside=now, **found, **fused)
     if line is None:
         st.info("Not run yet.")
     else:
@@ -281,6 +283,36 @@ PANELS = (
     Panel(
         "Surrogates",
         "What does it live on? The same pipeline on signals whose order, direction or wave form was taken away.",
+def confounds(found: Mapping[str, Any]) -> None:
+    """What heart, muscles, eyes and the clock alone score, beside the pipeline."""
+    st.text(f"This pipeline, run {found['experiment']}: {research.interval(found['own'])}")
+    rows = []
+    for row in found["predictors"]:
+        apart, told = row["difference"], row["balanced_accuracy"] is not None
+        rows.append({
+            "Alone": wording.CONFOUNDS.get(row["name"], row["name"]),
+            "Taken from": formats.visible(row["source"]) or "nothing",
+            "Balanced accuracy": research.interval(row["balanced_accuracy"]) if told
+            else f"not computed: {row['reason']}",
+            "Pipeline less it": research.difference(apart) if told else components.NOT_COMPUTED,
+            "p": f"{apart['p']:.3f}" if told and apart["p"] is not None else components.NOT_COMPUTED,
+            "Beaten": ("■ beaten" if row["beaten"] else "▲ not beaten") if told else components.NOT_COMPUTED,
+        })  # fmt: skip
+    table(rows, "confounds")
+    names = [wording.CONFOUNDS.get(n, n).lower() for n in found["not_beaten"]]
+    if names:
+        st.warning(
+            f"▲ Not shown to beat {', '.join(names)} alone: its score may be reached without what it is meant to tell."
+        )
+    else:
+        st.text("It scores above each that could be computed.")
+    st.caption(
+        f"n = {formats.counted(found['n_subjects'], 'subject')}, by trial, one subject left out at a time. Each alone "
+        "is the sole input of logistic regression on the same folds. Beaten: the difference, paired by subject, lies "
+        "above zero with its 95 % interval and p is at most 0.05."
+    )
+
+
         surrogates, "surrogates",
     ),
     Panel(
@@ -298,6 +330,12 @@ PANELS = (
         "Transfer",
         "Does it hold elsewhere? Trained on this study, tested on another, without and with alignments that see no "
         "label.",
+    Panel(
+        "Confounds",
+        "What else would reach it? Heart rate, muscle power, eye activity and time in session as sole inputs, on the "
+        "same folds of left-out subjects.",
+        confounds, "confounds",
+    ),
         transfer, "transfer",
     ),
 )  # fmt: skip

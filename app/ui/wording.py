@@ -246,6 +246,12 @@ SCORES: Mapping[str, str] = {
     "brier": "Brier score",
     "ece": "ECE",
     "ccc": "Concordance (CCC)",
+CONFOUNDS: Mapping[str, str] = {
+    "heart_rate": "Heart rate",
+    "muscle": "Muscle power",
+    "eyes": "Eye activity",
+    "time": "Time in session",
+}
     "rmse": "RMSE",
 }
 

@@ -65,6 +65,11 @@ def test_validity_answers_in_json_and_in_words(data_dir, shared_data):
     found = answer(affectline(data_dir, "validity", "control", *PIPE, "--json"))
     assert [row["size"] for row in found["sizes"]] == sorted(row["size"] for row in found["sizes"])
     assert "stimulus premium" in affectline(data_dir, "validity", "stimulus", *PIPE).stdout
+    found = answer(affectline(data_dir, "validity", "confounds", *PIPE, "--fusion", "late", "--json"))
+    assert found["fusion"] == "late" and found["predictors"][0]["name"] == "heart_rate"
+    said = affectline(data_dir, "validity", "confounds", *PIPE, "--fusion", "late").stdout
+    assert "by logistic, late fusion" in said and "heart rate alone (mean heart rate of the ECG): " in said
+    assert "eyes: not computed: " in said and "NOT BEATEN" in said
     experiment = answer(affectline(data_dir, "evaluate", *PIPE, "--json"))["experiment"]
     said = affectline(data_dir, "validity", "checklist", experiment).stdout
     assert "code and data: Affectline" in said

@@ -184,6 +184,14 @@ FOUND = {
                   "note": "Names were taken."}, "n = 5 subjects, 8 clips. Names were taken."),
     "surrogates": ({"scores": [{"signals": n, **SCORE} for n in ("original", *SURROGATES)], "n_subjects": 5},
                    "Played backwards"),
+    "confounds": ({"experiment": "E-0001", "own": INTERVAL, "n_subjects": 5, "not_beaten": ["time"], "predictors": [
+        {"name": "muscle", "source": "EEG, 30-45 Hz", "reason": "", "beaten": True, "balanced_accuracy": INTERVAL,
+         "difference": INTERVAL | {"p": 0.01}},
+        {"name": "time", "source": "order", "reason": "", "beaten": False, "balanced_accuracy": INTERVAL,
+         "difference": INTERVAL | {"p": 0.5}},
+        {"name": "eyes", "source": "", "reason": "no such signal", "balanced_accuracy": None, "difference": None,
+         "beaten": None},
+    ]}, "▲ Not shown to beat time in session alone"),
     "transfer": ({"to": "other", "scores": [{"alignment": n, **SCORE} for n in ALIGNMENTS], "n_subjects": 3,
                   "n_columns": 7}, "n = 3 subjects of other, 7 shared columns"),
 }  # fmt: skip
@@ -204,6 +212,26 @@ def test_a_stored_control_is_shown_with_its_command(kind, research, monkeypatch)
     assert at.code[-1].value == (
         f"affectline validity {kind} --study small --target valence --model logistic --inputs eeg{to}"
     )
+
+
+def test_what_is_not_computed_of_the_confounds_and_what_is_beaten_stand_in_the_table(research):
+    stored(research, "confounds", FOUND["confounds"][0])
+    at = open_page("leak_audit", **PIPE, tab="Confounds")
+    frame = next(d.value for d in at.get("dataframe") if "Beaten" in d.value.columns).set_index("Alone")
+    assert frame.loc["Eye activity", "Balanced accuracy"] == "not computed: no such signal"
+    assert (frame.loc["Muscle power", "Beaten"], frame.loc["Time in session", "Beaten"]) == ("■ beaten", "▲ not beaten")
+    assert frame.loc["Time in session", "Pipeline less it"] == "+0.31 (+0.20 to +0.41)" and said(at)
+
+
+def test_the_controls_of_late_fusion_are_asked_for_and_shown_apart_from_the_early_ones(research):
+    result, words = FOUND["stimulus"]
+    stored(research, "stimulus", result)
+    at = open_page("leak_audit", **PIPE, fusion="late", tab="Stimulus holdout")
+    assert "Not run yet" in said(at) and at.code[-1].value.endswith("--inputs eeg --fusion late")
+    at.button(key="run-stimulus").click().run()
+    assert jobs.get(research, job_of(at)).params["fusion"] == "late"
+    stored(research, "stimulus", result | {"fusion": "late"}, config_hash="late")
+    assert words in said(open_page("leak_audit", **PIPE, fusion="late", tab="Stimulus holdout"))
 
 
 def _two(store):

@@ -82,7 +82,7 @@ def of_recording(recording: Recording, kind: str, seed: int, name: str) -> Recor
     changed: dict[str, Signal] = {}
     for own in groups.values():
         x = np.stack([np.asarray(s.data, dtype=np.float64) for s in own])
-        active = _outside_baseline(recording, own[0])
+        active = outside_baseline(recording, own[0])
         x[:, active] = _whole(x[:, active], kind, rng)
         changed |= {s.name: replace(s, data=row.astype(s.data.dtype)) for s, row in zip(own, x, strict=True)}
     return replace(recording, signals=tuple(changed[s.name] for s in recording.signals))
@@ -110,7 +110,8 @@ def _whole(x: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:
     return np.where(known.any(axis=1, keepdims=True), out, np.nan)
 
 
-def _outside_baseline(recording: Recording, signal: Signal) -> np.ndarray:
+def outside_baseline(recording: Recording, signal: Signal) -> np.ndarray:
+    """Which samples of a signal lie in no part marked as baseline, shape (n_times,)."""
     time_s = signal.onset_s + np.arange(len(signal.data)) / signal.sfreq
     outside = np.ones(len(time_s), dtype=bool)
     for mark in recording.annotations:

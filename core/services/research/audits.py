@@ -30,7 +30,7 @@ AUDIT_VERSION = 1
 
 @dataclass(frozen=True)
 class Line:
-    """A stored result of a check. ``kind``: leak_audit, stimulus, surrogates, control, labels or transfer."""
+    """A stored result of a check. ``kind``: leak_audit, or one of ``validity.CHECKS``."""
 
     id: int
     kind: str

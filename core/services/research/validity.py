@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,19 +18,22 @@ from core.types import Study
 if TYPE_CHECKING:
     import pandas as pd
 
+    from core.evaluation.dataset import Dataset
+    from core.evaluation.experiment import Spec
+
 Progress = Callable[[float, str], None]
 # counts up when what is computed changes, so that older results stay beside newer ones
 VERSION = 1
 
 
 def stimulus(
-    store: Store, study: str, target: str, model: str, inputs: str, *, seed: int = 0, now: datetime,
-    progress: Progress | None = None,
+    store: Store, study: str, target: str, model: str, inputs: str, *, fusion: str = "early", seed: int = 0,
+    now: datetime, progress: Progress | None = None,
 ) -> dict:  # fmt: skip
     """The stimulus premium: unseen people on clips that others were seen with, less on clips of nobody."""
     from core.evaluation.validity import stimulus as of
 
-    prepared = _prepared(store, study, target, model, inputs, seed)
+    prepared = _prepared(store, study, target, model, inputs, fusion, seed)
 
     def make() -> dict:
         say = _say(progress)
@@ -37,21 +41,21 @@ def stimulus(
         found = of.premium(dataset, prepared.spec, progress=lambda share, words: say(0.3 + 0.7 * share, words))
         named = any("stimulus" in t.groups for t in studies.get(store, study).trials)
         note = "" if named else "The study names no stimulus: trials of one name were taken for the same clip."
-        return {**key_of(prepared.spec), **found, "note": note}
+        return {**_named(prepared.spec), **found, "note": note}
 
     return _stored(store, "stimulus", prepared, {}, make, now)
 
 
 def surrogates(
-    store: Store, study: str, target: str, model: str, inputs: str, *, seed: int = 0, now: datetime,
-    progress: Progress | None = None,
+    store: Store, study: str, target: str, model: str, inputs: str, *, fusion: str = "early", seed: int = 0,
+    now: datetime, progress: Progress | None = None,
 ) -> dict:  # fmt: skip
     """The same pipeline on signals whose order, wave form or spectrum was taken away."""
     from core.evaluation import dataset as datasets
     from core.evaluation.validity import surrogates as of
     from core.models import MODELS
 
-    prepared = _prepared(store, study, target, model, inputs, seed)
+    prepared = _prepared(store, study, target, model, inputs, fusion, seed)
     spec, pipeline = prepared.spec, prepared.pipeline
     if pipeline.norm_mode == "causal" or not set(spec.types) & set(studies.get(store, study).inputs):
         what = "surrogates need recorded signals that are windows of one trial"
@@ -73,44 +77,81 @@ def surrogates(
                 change=of.change(kind, seed, pipeline, spec.types), progress=part,
             )  # fmt: skip
         say(0.8, "five folds of each")
-        return {**key_of(spec), **of.scores(made, spec)}
+        return {**_named(spec), **of.scores(made, spec)}
 
     return _stored(store, "surrogates", prepared, {}, make, now)
 
 
 def control(
-    store: Store, study: str, target: str, model: str, inputs: str, *, seed: int = 0, now: datetime,
-    progress: Progress | None = None,
+    store: Store, study: str, target: str, model: str, inputs: str, *, fusion: str = "early", seed: int = 0,
+    now: datetime, progress: Progress | None = None,
 ) -> dict:  # fmt: skip
     """The positive control: which size of a planted difference this pipeline finds on this study."""
     from core.evaluation.validity import control as of
 
-    prepared = _prepared(store, study, target, model, inputs, seed)
+    prepared = _prepared(store, study, target, model, inputs, fusion, seed)
 
     def make() -> dict:
         say = _say(progress)
         dataset = prepared.dataset(store, lambda share, words: say(0.3 * share, words))
         found = of.control(dataset, prepared.spec, progress=lambda share, words: say(0.3 + 0.7 * share, words))
-        return {**key_of(prepared.spec), **found}
+        return {**_named(prepared.spec), **found}
 
     return _stored(store, "control", prepared, {"sizes": list(of.SIZES), "draws": of.DRAWS}, make, now)
 
 
+def confounds(
+    store: Store, study: str, target: str, model: str, inputs: str, *, fusion: str = "early", seed: int = 0,
+    now: datetime, progress: Progress | None = None,
+) -> dict:  # fmt: skip
+    """Heart rate, muscle power, eye activity and time in session alone, beside the pipeline's own stored run.
+
+    The run that leaves one subject out is an experiment as any other: taken where it is stored, made where it is not.
+    """
+    from core import features
+    from core.evaluation import dataset as datasets
+    from core.evaluation.validity import confounds as of
+    from core.pipeline import site_pipeline
+
+    prepared = _prepared(store, study, target, model, inputs, fusion, seed)
+    spec, found = prepared.spec, studies.get(store, study)
+
+    def windows(type_: str) -> Dataset:
+        pipeline = replace(site_pipeline(), features=features.set_of((type_,)))
+        return datasets.prepare(found, pipeline, (type_,), cache=experiments.cache(store))
+
+    def make() -> dict:
+        say = _say(progress)
+        run = experiments.evaluate(
+            store, study, target, model, inputs, fusion=fusion, seed=seed, now=now,
+            progress=lambda share, words: say(0.5 * share, words),
+        )["experiment"]  # fmt: skip
+        _, dataset, results = experiments.opened(store, run)
+        soles = of.predictors(
+            found, windows, datasets.inputs_of(found), progress=lambda share, words: say(0.5 + 0.3 * share, words)
+        )
+        soles.append(of.clock(dataset, of.started(found)))
+        told = of.panel(dataset, spec, results, soles, progress=lambda share, words: say(0.8 + 0.2 * share, words))
+        return {**_named(spec), "experiment": run, **told}
+
+    return _stored(store, "confounds", prepared, {}, make, now)
+
+
 def transfer(
-    store: Store, study: str, to: str, target: str, model: str, inputs: str, *, seed: int = 0, now: datetime,
-    progress: Progress | None = None,
+    store: Store, study: str, to: str, target: str, model: str, inputs: str, *, fusion: str = "early",
+    seed: int = 0, now: datetime, progress: Progress | None = None,
 ) -> dict:  # fmt: skip
     """Train on one study, test on another, without and with alignments that see no label."""
     from core.evaluation.validity import transfer as of
 
-    here, there = (_prepared(store, name, target, model, inputs, seed) for name in (study, to))
+    here, there = (_prepared(store, name, target, model, inputs, fusion, seed) for name in (study, to))
 
     def make() -> dict:
         say = _say(progress)
         source = here.dataset(store, lambda share, words: say(0.4 * share, f"{study}: {words}"))
         other = there.dataset(store, lambda share, words: say(0.4 + 0.4 * share, f"{to}: {words}"))
         say(0.8, "training")
-        return {**key_of(here.spec), "to": to, **of.transfer(source, other, here.spec)}
+        return {**_named(here.spec), "to": to, **of.transfer(source, other, here.spec)}
 
     more = {"to": to, "to_sha256": there.config["study_sha256"], "to_pipeline_hash": there.config["pipeline_hash"]}
     return _stored(store, "transfer", here, more, make, now)
@@ -162,16 +203,27 @@ def checklist(store: Store, experiment: str) -> dict:
     return {"experiment": experiment, **key, "axes": axes, "complete": not any(a["missing"] for a in axes)}
 
 
-def _prepared(store: Store, study: str, target: str, model: str, inputs: str, seed: int) -> Prepared:
+def _prepared(store: Store, study: str, target: str, model: str, inputs: str, fusion: str, seed: int) -> Prepared:
     from core.evaluation.experiment import Spec
 
-    return Prepared.of(store, Spec(study, target, inputs, model, seed=seed))
+    return Prepared.of(store, Spec(study, target, inputs, model, fusion, seed=seed))
+
+
+def _fusion(spec: Spec) -> dict[str, str]:
+    """How the inputs are put together, where it is not the usual way: results from before it was asked are early."""
+    return {} if spec.fusion == "early" else {"fusion": spec.fusion}
+
+
+def _named(spec: Spec) -> dict[str, Any]:
+    """What a result says of the pipeline that it is of."""
+    return {**key_of(spec), **_fusion(spec)}
 
 
 def _stored(
     store: Store, kind: str, prepared: Prepared, more: dict[str, Any], make: Callable[[], dict], now: datetime
 ) -> dict:
-    return once(store, kind, key_of(prepared.spec), {**prepared.config, **more, "version": VERSION}, make, now)
+    config = {**prepared.config, **_fusion(prepared.spec), **more, "version": VERSION}
+    return once(store, kind, key_of(prepared.spec), config, make, now)
 
 
 def _say(progress: Progress | None) -> Progress:
@@ -183,6 +235,7 @@ CHECKS: dict[str, Callable[..., dict]] = {
     "stimulus": stimulus,
     "surrogates": surrogates,
     "control": control,
+    "confounds": confounds,
     "labels": labels,
     "transfer": transfer,
 }

@@ -8,7 +8,7 @@ import pytest
 
 from core import compute
 from core.errors import NotFound, Refused
-from core.evaluation.validity import control, label_policy, stimulus, surrogates
+from core.evaluation.validity import confounds, control, label_policy, stimulus, surrogates
 from core.services import handlers, jobs
 from core.services.research import audits, experiments, studies, validity
 from core.settings import settings
@@ -67,6 +67,33 @@ def test_each_control_is_run_once_and_stored(store, monkeypatch):
     assert validity.labels(store, "one", now=NOW) == made["labels"]
     assert {line.kind for line in audits.results(store)} == set(made)
     assert [line.result for line in audits.results(store, "transfer")] == [made["transfer"]]
+
+
+def test_confounds_are_held_against_the_stored_run_of_the_pipeline(store, monkeypatch):
+    made = validity.confounds(store, "one", *PIPE, now=NOW)
+    run = experiments.evaluate(store, "one", *PIPE, now=NOW)
+    assert made["experiment"] == run["experiment"]
+    assert made["own"]["value"] == pytest.approx(run["trial"]["balanced_accuracy"]["value"])
+    told = {row["name"]: row for row in made["predictors"]}
+    assert list(told) == ["heart_rate", "muscle", "eyes", "time"]
+    assert told["heart_rate"]["balanced_accuracy"] is None and "no signal" in told["heart_rate"]["reason"]
+    assert all("as a stand-in" in told[n]["source"] and told[n]["balanced_accuracy"] for n in ("muscle", "eyes"))
+    assert told["time"]["balanced_accuracy"]["value"] is not None
+    assert set(made["not_beaten"]) == {"muscle", "eyes", "time"}, "three people cannot tell them apart"
+    monkeypatch.setattr(confounds, "panel", lambda *a, **k: pytest.fail("what is stored was computed again"))
+    assert validity.confounds(store, "one", *PIPE, now=NOW) == made
+
+
+def test_a_control_of_late_fusion_is_of_that_pipeline_and_stored_beside_the_early_one(store, monkeypatch):
+    monkeypatch.setattr(control, "control", lambda dataset, spec, **more: {"ran": spec.fusion})
+    monkeypatch.setattr(control, "SIZES", (3.0,))
+    early, late = (validity.control(store, "one", *PIPE, fusion=fusion, now=NOW) for fusion in ("early", "late"))
+    assert (early["ran"], late["ran"], late["fusion"]) == ("early", "late", "late") and "fusion" not in early
+    assert validity.control(store, "one", *PIPE, now=NOW) == early
+    for check in ("stimulus", "surrogates", "confounds", "transfer"):
+        to = ("two",) if check == "transfer" else ()
+        with pytest.raises(NotFound, match="E-FUSION"):
+            validity.CHECKS[check](store, "one", *to, *PIPE, fusion="sideways", now=NOW)
 
 
 def test_a_control_is_a_job(store):
