@@ -41,11 +41,11 @@ class Spec:
 
     ``target``: one, or two joined by + (valence, then arousal) for the task ``quadrant``. ``task``: ``binary`` (High
     or not), ``quadrant``, ``nine`` (rounded rating, a class each), ``continuous`` (the rating).
-    ``oversample``: "", ``random`` or ``smote``, of training rows only. ``smoothing``: "", ``majority``,
-    ``two_state`` or ``causal``. ``flip``: may turn the decision round where validation says so. ``aggregate``: how a
-    trial's value comes from its windows, ``mean`` or ``median``. ``options`` go to the model; ``choices`` are sets of
-    options among which ``nested_loso`` selects. ``groups`` are scores of subjects, such as ``ei``, that the model is
-    given as features beside its inputs: none unless named here.
+    ``oversample``: "", ``random`` (windows, of sequences whole trials) or ``smote``, of training rows only.
+    ``smoothing``: "", ``majority``, ``two_state`` or ``causal``. ``flip``: may turn the decision round where validation
+    says so. ``aggregate``: how a trial's value comes from its windows, ``mean`` or ``median``. ``options`` go to the
+    model; ``choices`` are sets of options among which ``nested_loso`` selects. ``groups`` are scores of subjects, such
+    as ``ei``, that the model is given as features beside its inputs: none unless named here.
     ``features`` names a set of ``core.features.NAMED`` in place of a type's usual one, such as ``eeg258full``.
     """
 
@@ -297,19 +297,18 @@ def fit(
         estimator = fused(spec.model, spec.learned, spec.fusion, spec.seed, _places(dataset, spec.learned), **named)  # type: ignore[arg-type]
     else:
         estimator = MODELS["majority"].make(spec.seed)
-    table, random = takes == "features", spec.oversample == "random"
-    rows = repeated(train, task.y[train], spec.seed) if random and not table else train
-    x, back = seen_by(dataset, rows, spec.learned, takes)
+    table = takes == "features"
+    x, back = seen_by(dataset, train, spec.learned, takes)
     first = np.unique(back, return_index=True)[1]
-    y, who = task.y[rows][first], dataset.subject[rows][first]
+    y, who = task.y[train][first], dataset.subject[train][first]
     if table and dataset.retold is not None:
         again = dataset.retold.take(train)
         of = train[again.of]
         x = pd.concat([x, again.x.reindex(columns=x.columns)], ignore_index=True)
         y, who = np.concatenate([y, task.y[of]]), np.concatenate([who, dataset.subject[of]])
-    if table and random:  # once all rows that are learned from are there
+    if spec.oversample == "random":  # once all that is learned from is there; of sequences whole trials are drawn
         drawn = repeated(np.arange(len(y)), y, spec.seed)
-        x, y, who = x.iloc[drawn], y[drawn], who[drawn]
+        x, y, who = x.iloc[drawn] if table else x[drawn], y[drawn], who[drawn]
     if spec.oversample == "smote" and several:
         x, y, who = synthetic(x, y, who, spec.seed)
     watched = None

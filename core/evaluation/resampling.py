@@ -10,7 +10,7 @@ NEIGHBOURS = 5
 
 
 def repeated(rows: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
-    """Training rows with rows of rarer classes drawn again until all classes are as common, in order.
+    """Rows that are learned from, with those of rarer classes drawn again until all classes are as common, in order.
 
     Examples
     --------

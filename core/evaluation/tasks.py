@@ -88,6 +88,11 @@ def check(name: str, target: str, study: str, known: Collection[str]) -> None:
     if len(targets) != n:
         how = "Name valence and arousal, joined by +." if n == 2 else "Name one target."
         raise Refused("E-TARGET", f"the task {name} needs {n} target{'s' * (n > 1)}", target, how)
+    if name == "quadrant" and tuple(t.removesuffix("_intended") for t in targets) != ("valence", "arousal"):
+        raise Refused(
+            "E-TARGET", "a quadrant is of valence first and arousal second", target,
+            "Name valence, then arousal, such as valence+arousal; each may end in _intended.",
+        )  # fmt: skip
 
 
 def task(dataset: Dataset, name: str, target: str) -> Task:

@@ -54,7 +54,7 @@ def shown(
     trials, back = np.unique(unit, return_inverse=True)
     sequence = np.full((len(trials), longest, x.shape[1]), np.nan, dtype=np.float32)
     mask = np.zeros((len(trials), longest), dtype=bool)
-    # a row that was drawn twice is one window of its trial, not two
+    # the windows of each trial in order of time
     windows, at = np.unique(np.column_stack([back, onset_s]), axis=0, return_inverse=True)
     place = at - np.searchsorted(windows[:, 0], back)
     sequence[back, place], mask[back, place] = x, True

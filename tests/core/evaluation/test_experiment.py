@@ -236,6 +236,39 @@ def test_quadrants_and_codes_are_as_the_sources_say():
         tasks.task(data, "octant", "valence")
 
 
+def test_a_quadrant_in_another_order_or_of_other_targets_is_refused():
+    scales = ("valence", "arousal", "valence_intended", "arousal_intended", "liking")
+    for named in ("arousal+valence", "valence+valence", "valence+liking", "arousal_intended+valence_intended"):
+        with pytest.raises(Refused, match="valence first") as refused:
+            tasks.check("quadrant", named, "s", scales)
+        assert refused.value.code == "E-TARGET" and "valence+arousal" in refused.value.what_to_do
+    for named in ("valence+arousal", "valence_intended+arousal_intended", "valence+arousal_intended"):
+        tasks.check("quadrant", named, "s", scales)
+
+
+def test_a_run_tells_of_each_class_and_of_its_log_loss_and_of_what_was_selected(study):
+    results = experiment.run(study, SPEC)
+    said = scoring.details(study, SPEC, results)
+    counted = np.array(scoring.summarise(study, SPEC, results)["trial"]["confusion"])
+    assert [(c["class"], c["n"]) for c in said["per_class"]] == [
+        *zip(("Low", "High"), counted.sum(axis=1), strict=True)
+    ]
+    assert said["per_class"][1]["recall"] == pytest.approx(counted[1, 1] / counted[1].sum())
+    assert said["per_class"][1]["precision"] == pytest.approx(counted[1, 1] / counted[:, 1].sum())
+    loss = said["log_loss"]
+    at = scoring.level(study, SPEC, results, "trial")
+    assert loss["value"] == pytest.approx(np.mean(at.per_subject(metrics.log_loss, "p")))
+    assert 0 < loss["low"] < loss["value"] < loss["high"] < np.log(2) and loss["n_undefined"] == 0
+    assert loss["clip"] == metrics.LOG_LOSS_CLIP and said["selected"] == []
+    nested = replace(SPEC, split="nested_loso")
+    found = scoring.details(study, nested, experiment.run(study, nested))["selected"]
+    assert sum(s["n_folds"] for s in found) == 8 and all(s["options"] in MODELS["logistic"].choices for s in found)
+    assert found == sorted(found, key=lambda s: -s["n_folds"]) and json.dumps(said)
+    value = replace(SPEC, task="continuous")
+    said = scoring.details(study, value, experiment.run(study, value))
+    assert "per_class" not in said and "log_loss" not in said
+
+
 def test_classes_and_values_are_found_where_they_are_planted():
     data = simulate.feature_study(10, 12, 4, effect=0.0, seed=1)
     rng = np.random.default_rng(0)
@@ -323,6 +356,29 @@ def test_rows_are_drawn_again_in_training_only():
     for how in resampling.OVERSAMPLING:
         result = experiment.run_fold(data, replace(SPEC, oversample=how), 0)
         assert np.array_equal(result.test_rows, fold.test)
+
+
+@pytest.mark.parametrize("model", ["logistic", "eegnet", "bilstm_attention"])
+def test_drawn_again_all_classes_are_as_common_in_whatever_a_model_takes(study, signals, model, monkeypatch):
+    data = replace(signals, labels={"valence": np.where(signals.trial == "T01", 5.0, 1.0)})  # one of six is High
+    learned = {}
+
+    class Recorder:
+        def fit(self, x, y, groups, validation):
+            learned.update(x=x, y=y, groups=groups)
+            return self
+
+    monkeypatch.setattr("core.models.fusion.fused", lambda *args, **options: Recorder())
+    spec = replace(SPEC, model=model, inputs="eeg", oversample="random")
+    fold = experiment.folds(data, spec)[0]
+    experiment.fit(data, spec, tasks.task(data, "binary", "valence"), fold.train, fold.validation, {})
+    whole = MODELS[model].takes == "sequence"
+    n = len(set(data.unit[fold.train])) if whole else len(fold.train)
+    assert np.mean(learned["y"]) == 0.5 and len(learned["y"]) == len(learned["groups"]) == n * 10 // 6
+    x = learned["x"]
+    assert len(x["sequence"] if whole else x["eeg"] if model == "eegnet" else x) == len(learned["y"])
+    if whole:  # a trial that is drawn again is drawn with all its windows
+        assert x["mask"].all() and len(np.unique(x["sequence"][learned["y"]], axis=0)) == n // 6
 
 
 def test_a_fold_whose_training_has_one_class_predicts_it(study):
