@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,6 +14,31 @@ ROOT = Path(__file__).resolve().parents[1]
 MODELS_SHIPPED = ROOT / "data" / "models"
 SAMPLES = ROOT / "data" / "samples"
 VERSION = "0.1.0"
+
+
+def commit(root: Path) -> str:
+    """The first seven digits of the commit that is checked out at a folder; "" where it is no git checkout."""
+    git = root / ".git"
+    try:
+        if git.is_file():  # a further working tree: the file says where its own things lie
+            git = root / git.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+        head = (git / "HEAD").read_text(encoding="utf-8").strip()
+        if head.startswith("ref: "):
+            ref, shared = head.removeprefix("ref: "), git / "commondir"
+            whole = git / shared.read_text(encoding="utf-8").strip() if shared.is_file() else git
+            packed = whole / "packed-refs"
+            if (whole / ref).is_file():
+                head = (whole / ref).read_text(encoding="utf-8").strip()
+            else:
+                lines = packed.read_text(encoding="utf-8").splitlines()
+                head = next((line.split()[0] for line in lines if line.endswith(f" {ref}")), "")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return head[:7] if re.fullmatch(r"[0-9a-f]{40,64}", head) else ""
+
+
+# what a run, an audit and an analysis store of the code that made them; never part of a key
+CODE = "+".join(filter(None, (VERSION, commit(ROOT))))
 # said wherever a number of a demonstration model is shown (design 3)
 DEMONSTRATION = "demonstration model, trained on simulated signals: these numbers carry no meaning for a person"
 

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from app.ui import charts, components, formats, research, state, wording
-from core.services.exports import reports
+from core.services.exports import disclosure, reports
 from core.services.research import groups
 from core.services.research.experiments import Line
 from core.services.research.groups import Report
@@ -68,6 +68,13 @@ def differences_table(differences: Sequence[Difference], kinds: dict[str, str], 
 NUMBERS = (
     "Mean of High", "Mean of Low", "Difference", "From", "To", "Hedges g", "Cliff's delta", "p", "q (FDR)",
 )  # fmt: skip
+# whom each number is of
+PEOPLE = dict.fromkeys(NUMBERS, ("n High", "n Low")) | {"Mean of High": ("n High",), "Mean of Low": ("n Low",)}
+
+
+def leaves(shown: pd.DataFrame) -> pd.DataFrame:
+    """The table without statistics of fewer than five people."""
+    return disclosure.few_kept(shown, {name: of for name, of in PEOPLE.items() if name in shown})
 
 
 def split(report: Report) -> None:
@@ -161,6 +168,7 @@ def results(report: Report) -> None:
             "q (FDR)": "p after control of false discoveries over all outcomes",
             "p": "permutation of the groups over subjects, two-sided",
         },
+        leaves=leaves,
     )
 
 
@@ -174,7 +182,7 @@ def others(report: Report) -> None:
     shown = found[["Outcome", "Mean of High", "Mean of Low", "Difference", "Hedges g", "p", "n High", "n Low"]]
     components.table(
         shown.rename(columns={"Outcome": "What"}), kind="ei-confounders", subject=report.study, key="confounders",
-        digits=dict.fromkeys(NUMBERS, 3),
+        digits=dict.fromkeys(NUMBERS, 3), leaves=leaves,
     )  # fmt: skip
 
 

@@ -103,7 +103,7 @@ with components.page("jobs"):
             alt=f"{len(found)} jobs",
         )
         with st.container(horizontal=True, key="tools-jobs"):
-            components.export_button(table, kind="jobs", key="jobs")
+            components.export_button(table, kind="jobs", key="jobs", missing="not yet")
         picked = event.selection.rows
         if picked and found[picked[0]].id != chosen:
             state.set_param(state.JOB, found[picked[0]].id)

@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.ui import components, formats, job_panel, model_card, nav, research, state, train_form, wording
 from core.errors import AffectlineError
-from core.services.exports import reports
+from core.services.exports import disclosure, reports
 from core.services.jobs import Job
 from core.services.research import models
 
@@ -38,6 +38,7 @@ def listing(found: list[dict]) -> None:
     picked = components.table(
         frame, kind="models", subject="cohort", key="models", select=True,
         alt=f"{len(frame)} models with version, targets, state and score", placeholder="not known",
+        leaves=lambda shown: disclosure.words_kept(shown, "Why", where=[bool(m["who"]) for m in found]),
     )  # fmt: skip
     st.caption(
         f"Balanced accuracy of trials of left-out people, 0.50 is a coin. {wording.OVER_SUBJECTS} Without a name, the "
@@ -141,7 +142,7 @@ def buttons(store, model: Mapping[str, Any]) -> None:
             components.files_button(
                 f"Export card ({form})", partial(reports.model_card, store, name, pdf=form == "PDF"),
                 kind="model-card", subject=name, key=f"card-{form.lower()}",
-                what=f"{what}, its state, every decision and the reporting checklist",
+                what=f"{what}, its state, every decision without the words and name of who took it, and the checklist",
             )  # fmt: skip
 
 
@@ -172,7 +173,10 @@ def decisions(store, name: str) -> None:
         {"When": when(d["at"]), "Version": d["version"], "State": wording.MODEL_STATES[d["state"]],
          "Why": formats.visible(d["why"], 200), "Who": d["who"]} for d in found
     ]  # fmt: skip
-    components.table(pd.DataFrame(rows), kind="model-decisions", subject=name, key="model-decisions")
+    components.table(
+        pd.DataFrame(rows), kind="model-decisions", subject=name, key="model-decisions",
+        leaves=lambda shown: disclosure.words_kept(shown, "Why", "Who"),
+    )  # fmt: skip
 
 
 def reporting(store, name: str) -> None:

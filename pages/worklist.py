@@ -92,7 +92,7 @@ def listing(rows: Sequence[WorklistRow]) -> None:
     )
     with st.container(horizontal=True, key="tools-worklist", vertical_alignment="center"):
         st.caption("Choose a row to open its timeline.", width="content")
-        components.export_button(shown, kind="worklist", key="worklist")
+        components.export_button(shown, kind="worklist", key="worklist", missing="too few")
     if event.selection.rows:
         nav.go("patient", {state.PATIENT: rows[event.selection.rows[0]].patient})
 

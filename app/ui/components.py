@@ -25,7 +25,7 @@ PLOT_CONFIG = {
     "modeBarButtonsToRemove": ["toImage", "lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
     "scrollZoom": False,
 }
-NOT_COMPUTED = "not computed"
+NOT_COMPUTED = exports.NOT_COMPUTED
 
 
 class Halt(Exception):
@@ -162,15 +162,20 @@ def export_button(
     filters: Mapping | None = None,
     columns: Mapping[str, str] | None = None,
     label: str = "Export CSV",
+    missing: str = NOT_COMPUTED,
 ) -> None:
-    """Export exactly the table shown; the file is made on click, by the export service."""
+    """Export exactly the table shown; the file is made on click, by the export service.
+
+    ``missing`` is what the screen says in a cell without a value.
+    """
     store = state.store()
 
     def data() -> bytes:
         frame = make if isinstance(make, pd.DataFrame) else make()
         made = exports.export_view(
-            store, kind, frame, subject, now=state.now(), filters=dict(filters or {}), columns=dict(columns or {})
-        )
+            store, kind, frame, subject, now=state.now(), filters=dict(filters or {}), columns=dict(columns or {}),
+            missing=missing,
+        )  # fmt: skip
         return made.zip()
 
     st.download_button(
@@ -260,8 +265,12 @@ def table(
     select: bool = False,
     alt: str | None = None,
     height: int | None = None,
+    leaves: Callable[[pd.DataFrame], pd.DataFrame] = lambda shown: shown,
 ):
-    """A table with its export button; with ``select`` it returns the index of the chosen row or None."""
+    """A table with its export button; with ``select`` it returns the index of the chosen row or None.
+
+    ``leaves`` makes what is exported of what is shown, where some of it stays here.
+    """
     options: dict[str, Any] = {}
     if select:
         options = {"on_select": "rerun", "selection_mode": "single-row"}
@@ -276,7 +285,10 @@ def table(
         **options,
     )
     with st.container(horizontal=True, key=f"tools-table-{key}"):
-        export_button(frame, kind=kind, subject=subject, key=f"table-{key}", filters=filters, columns=columns)
+        export_button(
+            lambda: leaves(frame), kind=kind, subject=subject, key=f"table-{key}", filters=filters, columns=columns,
+            missing=placeholder,
+        )  # fmt: skip
     if not select:
         return None
     rows = event.selection.rows

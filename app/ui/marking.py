@@ -14,6 +14,7 @@ from core.services import jobs
 from core.services.clinic import marks
 from core.services.clinic.marks import Mark, Marks
 from core.services.clinic.sessions import SessionDetail, SignalPage
+from core.services.exports import disclosure
 from core.types import Annotation, Reading
 
 POLL_S = 0.5
@@ -190,7 +191,7 @@ def stretch_form(session: str, t0: float, page_s: float) -> None:
 
 def history(session: str, found: Marks) -> None:
     """Every mark that was ever set, who and when; those that stand can be taken back."""
-    zone = state.zone()
+    zone, newest = state.zone(), found.all[::-1]
     frame = pd.DataFrame(
         [
             {
@@ -199,10 +200,16 @@ def history(session: str, found: Marks) -> None:
                 "Set": formats.when(m.created_at, zone),
                 "Taken back": f"{m.undone_by}, {formats.when(m.undone_at, zone)}" if m.undone_at else "no",
             }
-            for m in reversed(found.all)
+            for m in newest
         ]
     )
-    components.table(frame, kind="marks", subject=session, key="marks", placeholder="no")
+    components.table(
+        frame, kind="marks", subject=session, key="marks", placeholder="no",
+        leaves=lambda table: disclosure.words_kept(table, "Set by").assign(
+            Mark=[words(replace(m, text=disclosure.WORDS_KEPT)) for m in newest],
+            **{"Taken back": [formats.when(m.undone_at, zone) if m.undone_at else "no" for m in newest]},
+        ),
+    )  # fmt: skip
     if found.standing:
         choice = st.selectbox(
             "Take a mark back",

@@ -429,7 +429,7 @@ def results_button(store, names: Sequence[str], key: str) -> None:
         meanings = {name: meaning for name, (_, _, meaning) in RESULTS.items()}
         filters = {"experiment": ", ".join(names)}
         return exports.export_view(
-            store, "results", frame, "cohort", now=state.now(), filters=filters, columns=meanings
+            store, "results", frame, "cohort", now=state.now(), filters=filters, columns=meanings, missing=""
         ).zip()
 
     if names:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from app.ui import components, formats, job_panel, research, state, wording
+from core.services.exports import disclosure
 from core.services.research import experiments, results, studies, validity
 from core.services.research.audits import Line
 from core.services.research.experiments import Line as Run
@@ -208,6 +210,12 @@ def planted(found: Mapping[str, Any]) -> None:
     )
 
 
+def many(people: Mapping[str, int], columns: Sequence[str], shown: pd.DataFrame) -> pd.DataFrame:
+    """A table by target without these columns' values where fewer than five people rated the target."""
+    counted = shown.assign(people=shown["Target"].map(people))
+    return disclosure.few_kept(counted, dict.fromkeys(columns, ("people",))).drop(columns="people")
+
+
 def labels(found: Mapping[str, Any]) -> None:
     """Cuts and ties, agreement, and intended against reported."""
     rows = [
@@ -222,9 +230,11 @@ def labels(found: Mapping[str, Any]) -> None:
         st.info("No label of this study was rated.")
         return
     floats = dict.fromkeys(("Majority class", "Near the cut", "Agreement (alpha)"), float)
+    people = {formats.name(sweep["target"]): sweep["n_subjects"] for sweep in found["sweeps"]}
     components.table(
         pd.DataFrame(rows).astype(floats), kind="labels", subject="cohort", key="labels", percent=("Near the cut",),
         placeholder=components.NOT_COMPUTED + ": too few", config={"n": st.column_config.NumberColumn(format="%d")},
+        leaves=partial(many, people, tuple(floats)),
     )  # fmt: skip
     st.caption(
         "Majority class: the accuracy of always saying the same. Near the cut: within a sixteenth of the scale. "
@@ -273,16 +283,6 @@ def transfer(found: Mapping[str, Any]) -> None:
     st.caption(formats.in_label(f"n = {n}, {formats.counted(found['n_columns'], 'shared column')}, by trial.", 200))
 
 
-PANELS = (
-    Panel(
-        "Stimulus holdout",
-        "Does it know the clips? Unseen people on clips that others were seen with, less the same people on clips that "
-        "nobody was seen with.",
-        stimulus, "stimulus",
-    ),
-    Panel(
-        "Surrogates",
-        "What does it live on? The same pipeline on signals whose order, direction or wave form was taken away.",
 def confounds(found: Mapping[str, Any]) -> None:
     """What heart, muscles, eyes and the clock alone score, beside the pipeline."""
     st.text(f"This pipeline, run {found['experiment']}: {research.interval(found['own'])}")
@@ -313,12 +313,28 @@ def confounds(found: Mapping[str, Any]) -> None:
     )
 
 
+PANELS = (
+    Panel(
+        "Stimulus holdout",
+        "Does it know the clips? Unseen people on clips that others were seen with, less the same people on clips that "
+        "nobody was seen with.",
+        stimulus, "stimulus",
+    ),
+    Panel(
+        "Surrogates",
+        "What does it live on? The same pipeline on signals whose order, direction or wave form was taken away.",
         surrogates, "surrogates",
     ),
     Panel(
         "Positive control",
         "What could it find? Labels are dealt anew and a difference of known size is planted.",
         planted, "control",
+    ),
+    Panel(
+        "Confounds",
+        "What else would reach it? Heart rate, muscle power, eye activity and time in session as sole inputs, on the "
+        "same folds of left-out subjects.",
+        confounds, "confounds",
     ),
     Panel(
         "Label policy",
@@ -330,12 +346,6 @@ def confounds(found: Mapping[str, Any]) -> None:
         "Transfer",
         "Does it hold elsewhere? Trained on this study, tested on another, without and with alignments that see no "
         "label.",
-    Panel(
-        "Confounds",
-        "What else would reach it? Heart rate, muscle power, eye activity and time in session as sole inputs, on the "
-        "same folds of left-out subjects.",
-        confounds, "confounds",
-    ),
         transfer, "transfer",
     ),
 )  # fmt: skip

@@ -8,6 +8,7 @@ import json
 import pandas as pd
 import pytest
 
+from app.ui import components
 from core import compute
 from core.services import admin
 from core.services.exports import exports, reports
@@ -47,8 +48,20 @@ def test_without_scores_it_says_where_they_come_in(site):
 def test_with_few_people_there_are_numbers_and_no_verdict(site, monkeypatch):
     ready(site, "few", n=8)
     run(site, "few", "ecg", monkeypatch)
+    left = {}
+    own = components.export_button
+
+    def exported(make, *, kind, **more):
+        left[kind] = make if isinstance(make, pd.DataFrame) else make()
+        own(make, kind=kind, **more)
+
+    monkeypatch.setattr(components, "export_button", exported)
     at = open_page("ei_groups")
     text = said(at)
+    for kind in ("ei-differences", "ei-confounders"):
+        of = left[kind]
+        assert set(of["n High"]) == {4} and set(of["Mean of High"]) == set(of["p"]) == {"fewer than 5 people"}, kind
+    assert "fewer than 5 people" not in text
     assert "too small to say" in text and not {"difference found", "no difference found"} & set(texts(at))
     assert "All outcomes" in text and "Fewer than 10" in text
 

@@ -9,6 +9,7 @@ import shutil
 import pytest
 
 from app.cli.words import model_lines
+from app.ui import components
 from core.models import bundle
 from core.services import handlers, jobs
 from core.services.exports import exports, reports
@@ -147,6 +148,20 @@ def test_deciding_asks_for_a_reason_first_and_what_was_decided_stands_on_the_car
     assert {"approve", "retire"} & {b.key for b in at.button} == {"retire"}
 
 
+def test_who_decided_and_why_stays_on_the_screen_and_does_not_leave_in_a_table(filled, monkeypatch):
+    models.retire(filled, DEMO, "she moved away", NOW)
+    left = {}
+    monkeypatch.setattr(components, "export_button", lambda make, *, kind, **_: left.update({kind: make()}))
+    at = open_page("models", model=DEMO, tab="Decisions")
+    assert list(table(at, "Who")["Why"]) == ["she moved away"]
+    assert left["model-decisions"][["State", "Why", "Who"]].to_numpy().tolist() == [
+        ["✕ Retired", "kept here", "kept here"]
+    ]
+    assert table(open_page("models"), "State").set_index("Model").loc[DEMO, "Why"] == "she moved away"
+    why = left["models"].set_index("Model")["Why"]
+    assert why[DEMO] == "kept here" and why[BAND].startswith("published")
+
+
 def test_markup_in_a_reason_is_shown_as_it_was_written_and_loads_nothing(filled):
     why = "![x](https://example.org/x.png) <b>gone</b>"
     models.retire(filled, DEMO, why, NOW)
@@ -182,10 +197,13 @@ def test_the_card_leaves_as_json_with_state_and_decisions_and_is_audited(filled)
     card = bundle.load(MODELS_SHIPPED / BAND).card
     assert told["controls"]["clock"]["roc_auc"]["value"] == card.controls["clock"]["roc_auc"]["value"]
     assert told["files"] == card.files and told["state"] == "retired" and told["reporting"] == {}
-    assert told["decisions"][0]["why"] == "no band here" and set(told["drift"]["features"]) <= set(told["features"])
+    assert [(d["state"], d["why"], d["who"]) for d in told["decisions"]] == [("retired", "kept here", "kept here")]
+    assert told["decisions"][0]["at"] == models.decisions(filled, BAND)[0]["at"]
+    assert set(told["drift"]["features"]) <= set(told["features"])
     assert exports.recent(filled)[0]["kind"] == "model-card"
     pdf, plain = list(reports.model_card(filled, BAND, now=NOW, pdf=True).files.values())[:2]
     paper = text(pdf)
     assert json.loads(plain) == told and hashlib.sha256(plain).hexdigest() in paper
     assert "The cut that ships, 0.56, is held high" in " ".join(paper.split())
-    assert "no band here" in paper and "Retired" in paper and told["limits"]["calm_only"] in paper
+    assert "no band here" not in paper and "kept here" in paper
+    assert "Retired" in paper and told["limits"]["calm_only"] in paper

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import update
 
+from app.ui import components
 from core.services import handlers, jobs
 from core.services.clinic import marks, sessions
 from core.storage import tables
@@ -51,6 +52,16 @@ def test_taking_a_mark_back_can_be_undone_too(filled, session):
     assert marks.of_session(filled, session).bad == frozenset() and "Taken back: T7" in said(at)
     button(at, "Undo").click().run()
     assert marks.of_session(filled, session).bad == {"T7"}
+
+
+def test_the_words_of_a_mark_and_who_set_it_do_not_leave_with_the_table(filled, session, monkeypatch):
+    marks.note(filled, session, "she wept", 1.0, 2.0, now=NOW)
+    left = {}
+    monkeypatch.setattr(components, "export_button", lambda make, *, kind, **_: left.update({kind: make}))
+    at = open_page("session", session=session, tab="Signals")
+    assert "she wept" in said(at)
+    [row] = left["marks"]().to_dict("records")
+    assert "kept here at" in row["Mark"] and "wept" not in row["Mark"] and row["Set by"] == "kept here"
 
 
 def test_a_stretch_gets_words_and_an_empty_one_is_refused_in_words(filled, session):

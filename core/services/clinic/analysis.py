@@ -15,7 +15,7 @@ from core.errors import Conflict, Refused
 from core.services import approval, pseudonyms
 from core.services.clinic import detection, stored
 from core.services.clinic.changes import NO_DATE, date, restore
-from core.settings import MIN_DURATION_S, VERSION, settings
+from core.settings import CODE, MIN_DURATION_S, settings
 from core.storage import patients as patient_rows
 from core.storage import sessions as rows
 from core.storage.blobs import sha256
@@ -334,7 +334,7 @@ def _store(
         "reading_hash": reading.hash,
         "reading": reading.as_dict(),
         "notices": [asdict(n) for n in summary.notices],
-        "code_version": VERSION,
+        "code_version": CODE,
     }
     same: int | None = None
     if session is None:

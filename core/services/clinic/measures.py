@@ -15,7 +15,7 @@ from typing import Any
 from core.errors import Conflict, Refused, TooLarge
 from core.services import pseudonyms
 from core.services.clinic import detection
-from core.settings import MEASURE_UNITS, PREDICTIONS, VERSION, settings
+from core.settings import CODE, MEASURE_UNITS, PREDICTIONS, settings
 from core.storage import patients as patient_rows
 from core.storage import sessions as rows
 from core.storage.records import AnalysisRecord, as_measure
@@ -164,7 +164,7 @@ def _add_session(
         "created_at": now, "status": "ok", "reasons": [], "state": {"not_computed": str(Reason.NO_MODEL)},
         "usable_share": None, "grade": None, "n_windows": 0, "model": "", "model_version": "", "model_basis": "",
         "model_accuracy": None, "model_demonstration": False, "pipeline": {}, "pipeline_hash": "", "reading_hash": "",
-        "code_version": VERSION,
+        "code_version": CODE,
     }  # fmt: skip
     rows.add_analysis(tx, session_id, analysis, [row.measure for row in found])
 

@@ -10,7 +10,7 @@ from core.compute import Progress, part
 from core.errors import Refused
 from core.services.clinic import stored
 from core.services.clinic.analysis import reread
-from core.settings import VERSION
+from core.settings import CODE
 from core.storage import sessions as rows
 from core.storage.records import AnalysisRecord, SessionRecord, as_measure
 from core.storage.store import Store
@@ -70,7 +70,7 @@ def of_session(store: Store, session: str, *, progress: Progress | None = None) 
         "session": session,
         "same": all(row["same"] for row in table),
         "code_version_stored": analysis.code_version,
-        "code_version_now": VERSION,
+        "code_version_now": CODE,
         "model": {"name": bundle.name, "version": bundle.version} if bundle else None,
         "measures": table,
         "notes": _notes(analysis),
@@ -142,9 +142,9 @@ def _plain(measure: Measure) -> dict[str, Any]:
 
 
 def _notes(analysis: AnalysisRecord) -> list[str]:
-    if analysis.code_version == VERSION:
+    if analysis.code_version == CODE:
         return []
     return [
-        f"It was stored by version {analysis.code_version} of the program and computed again by {VERSION}: a "
+        f"It was stored by version {analysis.code_version} of the program and computed again by {CODE}: a "
         "difference may come from that."
     ]

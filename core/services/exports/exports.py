@@ -34,6 +34,8 @@ DEMONSTRATION = (
     "Some of these values come from a demonstration model, trained on simulated signals: these numbers carry no "
     "meaning for a person."
 )
+# what a page says in a cell without a value, unless it says something else there
+NOT_COMPUTED = "not computed"
 # the first and last day in a file's name, where it has none
 NO_DAYS = ("none", "none")
 
@@ -121,8 +123,12 @@ def export_view(
     now: datetime,
     filters: dict | None = None,
     columns: dict[str, str] | None = None,
+    missing: str = NOT_COMPUTED,
 ) -> Export:
-    """Export a table exactly as shown on a page: same filter, order and rows, with dictionary and manifest; audited."""
+    """Export a table exactly as shown on a page: same filter, order and rows, with dictionary and manifest; audited.
+
+    ``missing`` stands where a cell has no value, as it does on the page.
+    """
     meanings = columns or {}
     dictionary = [
         {
@@ -133,7 +139,7 @@ def export_view(
         }
         for name in table.columns
     ]
-    return _make(store, kind, "csv", table, subject, dict(filters or {}), dictionary, now)
+    return _make(store, kind, "csv", table, subject, dict(filters or {}), dictionary, now, missing)
 
 
 def export_figure(
@@ -218,8 +224,9 @@ def _make(
     filters: dict,
     dictionary: list[dict],
     now: datetime,
+    missing: str = "",
 ) -> Export:
-    data = table_bytes(table, fmt)
+    data = table_bytes(table, fmt, missing)
     days = NO_DAYS
     if "started_at" in table and len(table) and str(table["started_at"].dtype).startswith("datetime"):
         first, last = (at.strftime("%Y-%m-%d") for at in (table["started_at"].min(), table["started_at"].max()))

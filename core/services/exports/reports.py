@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.evaluation.splits import LEAKY
 from core.services import approval
-from core.services.exports import exports
+from core.services.exports import disclosure, exports
 from core.services.exports.export_columns import ABLATION, CARD, GROUPS, LEAK_AUDIT
 from core.services.exports.exports import Export
 from core.services.research import audits, experiments, models, results
@@ -25,14 +25,19 @@ ORDER = ("random_window", "trial", "subject_kfold", "loso", "nested_loso")
 
 
 def model_card(store: Store, name: str, *, now: datetime, pdf: bool = False) -> Export:
-    """A card with its state, limits, every decision and the reporting checklist, by the export service."""
+    """A card with its state, limits, every decision and the reporting checklist, by the export service.
+
+    Of a decision leave state, version and time; who took it, and the reason they typed, stay here.
+    """
     from core.reports import model_card
 
     bundle = approval.find(name)
     card = models.card(store, name)
+    kept = dict.fromkeys(("why", "who"), disclosure.WORDS_KEPT)
+    decisions = [{**d, **kept} for d in models.decisions(store, name)]
     value = {
         **card, "state": approval.state(bundle, models.history(store, name)), "limits": models.limits(card),
-        "decisions": models.decisions(store, name), "reporting": models.reporting(store, name),
+        "decisions": decisions, "reporting": models.reporting(store, name),
     }  # fmt: skip
     more: dict[str, Any] = {"n": len(bundle.targets), "now": now, "meanings": CARD}
     if pdf:
@@ -109,7 +114,10 @@ def ablation(
 
 
 def groups(store: Store, report: Report, fmt: str, *, now: datetime) -> Export:
-    """Both groups of a study in every outcome, and in what else differs, a row each."""
+    """Both groups of a study in every outcome, and in what else differs, a row each.
+
+    Statistics of one to four people do not leave; the reason says so.
+    """
     kinds = {o.name: o.kind for o in report.outcomes}
     rows = [_compared(d, kinds[d.outcome], reading(d, report.parted.enough)) for d in report.differences]
     rows += [_compared(d, "confounder", "not corrected") for d in report.confounders]
@@ -137,11 +145,19 @@ def reading(difference: Difference, enough: bool) -> str:
 
 
 def _compared(d: Difference, kind: str, said: str) -> dict[str, Any]:
-    numbers = (d.mean_high, d.mean_low, d.value, d.low, d.high, d.g, d.delta, d.p)
-    missing = any(v is None for v in numbers) or (d.q is None and kind != "confounder")
+    """A row; the mean of few people does not leave, nor what tells it beside the other group's."""
+    few_high, few_low, few = disclosure.few(d.n_high), disclosure.few(d.n_low), disclosure.few(d.n_high, d.n_low)
+    both = {
+        "difference": d.value, "low": d.low, "high": d.high, "hedges_g": d.g, "cliffs_delta": d.delta, "p": d.p,
+        "q": None if kind == "confounder" else d.q,
+    }  # fmt: skip
+    numbers = {
+        "mean_high": None if few_high else d.mean_high, "mean_low": None if few_low else d.mean_low,
+        **{name: None if few else value for name, value in both.items()},
+    }  # fmt: skip
+    missing = any(v is None for name, v in numbers.items() if name != "q" or kind != "confounder")
+    why = str(Reason.TOO_FEW) if missing else "not_corrected" if kind == "confounder" else ""
     return {
-        "outcome": d.outcome, "kind": kind, "reading": said, "n_high": d.n_high, "n_low": d.n_low,
-        "mean_high": d.mean_high, "mean_low": d.mean_low, "difference": d.value, "low": d.low, "high": d.high,
-        "hedges_g": d.g, "cliffs_delta": d.delta, "p": d.p, "q": None if kind == "confounder" else d.q,
-        "reason": str(Reason.TOO_FEW) if missing else "not_corrected" if kind == "confounder" else "",
+        "outcome": d.outcome, "kind": kind, "reading": said, "n_high": d.n_high, "n_low": d.n_low, **numbers,
+        "reason": disclosure.FEW if few else why,
     }  # fmt: skip

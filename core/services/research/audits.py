@@ -13,7 +13,7 @@ import numpy as np
 from core import compute
 from core.services.research import experiments, studies
 from core.services.research.experiments import Prepared
-from core.settings import VERSION
+from core.settings import CODE
 from core.storage import research as rows
 from core.storage.store import Store
 from core.storage.tables import canonical
@@ -74,7 +74,7 @@ def once(
     with store.write() as tx:
         found = rows.audit_result(tx, whole)
         if found is None:
-            rows.add_audit_result(tx, now=now, config=dict(config), code_version=VERSION, result=result, **whole)
+            rows.add_audit_result(tx, now=now, config=dict(config), code_version=CODE, result=result, **whole)
             tx.audit(f"{kind}.finish", str(key["study"]), at=now, model=str(key["model"]))
     return result if found is None else found.result
 

@@ -147,7 +147,7 @@ def _of_session(store: Store, record: SessionRecord, analysis: AnalysisRecord) -
     """Named by everything that it hangs on, and by nobody's name: another analysis is another file."""
     said = [
         record.source_key, analysis.model, analysis.model_version, analysis.pipeline_hash, analysis.reading_hash,
-        analysis.code_version,
+        analysis.code_version.partition("+")[0],
     ]  # fmt: skip
     digest = hashlib.sha256(json.dumps(said).encode()).hexdigest()[:24]
     return store.data_dir / "cache" / "explanations" / f"{digest}.json"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import NotFound, Refused
 from core.services.research import studies
-from core.settings import VERSION
+from core.settings import CODE
 from core.storage import research as rows
 from core.storage.records import ExperimentRecord
 from core.storage.store import Store
@@ -82,7 +82,7 @@ class Prepared:
             if found is None:
                 new = rows.add(
                     tx, self.key(), now=now, config=dict(self.config), config_hash=self.config_hash,
-                    code_version=VERSION, n_folds=0,
+                    code_version=CODE, n_folds=0,
                 )  # fmt: skip
                 tx.audit("experiment.start", name_of(new), at=now, model=self.spec.model)
                 found = rows.get(tx, new)

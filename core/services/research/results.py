@@ -176,7 +176,8 @@ def apart(check: Check, run: Line | Now) -> str:
     newer = run.created_at is not None and check.created_at > run.created_at
     both = [(words, check.config.get(name), run.config.get(name)) for name, words in _PARTS.items()]
     found = [words for words, own, other in both if own and other and own != other]
-    if check.code_version != run.code_version and not newer:
+    versions = {own.code_version.partition("+")[0] for own in (check, run)}  # a commit alone makes nothing stale
+    if len(versions) > 1 and not newer:
         found.append("code version")
     said = [f"{'newer' if newer else 'older'} {', '.join(found)}"] if found else []
     if check.config.get("audit", audits.AUDIT_VERSION) != audits.AUDIT_VERSION:
