@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from app.cli.kit import (
     AsJson,
     AsPdf,
+    Usage,
     answering,
     cli,
     model_cli,
@@ -253,6 +254,39 @@ def study_list(as_json: AsJson = False) -> None:
     show(answer, as_json, table_lines)
 
 
+Oversample = Annotated[
+    str, typer.Option(metavar="HOW", help="Make the rarer class as common in training rows only: random or smote.")
+]
+Smoothing = Annotated[
+    str, typer.Option(metavar="HOW", help="Smooth a trial's windows in time: majority, two_state or causal.")
+]
+Flip = Annotated[
+    bool, typer.Option("--flip", help="Turn the decision round where validation subjects say so; each fold says it.")
+]
+Aggregate = Annotated[str, typer.Option(metavar="HOW", help="A trial's value from its windows: mean or median.")]
+Options = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="An option of the model, such as epochs=20; may be given more than once."),
+]
+
+
+def spec_options(
+    oversample: str, smoothing: str, flip: bool, aggregate: str, option: list[str] | None
+) -> dict[str, Any]:
+    """What the options of a run say beside its key; those of the model as text, which the service reads."""
+    of_model: dict[str, str] = {}
+    for text in option or []:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals and value):
+            raise Usage("E-OPTION", f"{text!r} is no name=value.", "--option", "Write it like epochs=20.")
+        if name in of_model:
+            raise Usage("E-OPTION", f"{name} is given twice.", "--option", "Give each option once.")
+        of_model[name] = value
+    return {
+        "oversample": oversample, "smoothing": smoothing, "flip": flip, "aggregate": aggregate, "options": of_model,
+    }  # fmt: skip
+
+
 @cli.command()
 def evaluate(
     study: Annotated[str, typer.Option(help="Name of a study.")],
@@ -270,16 +304,22 @@ def evaluate(
     select: Annotated[
         bool, typer.Option("--select", help="Select the model's options on inner subjects; with --split nested_loso.")
     ] = False,
+    oversample: Oversample = "",
+    smoothing: Smoothing = "",
+    flip: Flip = False,
+    aggregate: Aggregate = "mean",
+    option: Options = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run one experiment, fold by fold; one that was stopped goes on where it was."""
+    """Run one experiment, fold by fold; one that was stopped goes on where it was, with other options it is another."""
     with answering(as_json), progress() as report:
         from core.services.research import experiments
 
+        asked = spec_options(oversample, smoothing, flip, aggregate, option)
         choices = {"choices": experiments.selection(model, split)} if select else {}
         answer = experiments.evaluate(
             store(), study, target, model, inputs, fusion=fusion, split=split, seed=seed,
-            options={"task": task, "groups": score or [], "features": features, **choices}, now=now(),
+            options={"task": task, "groups": score or [], "features": features, **asked, **choices}, now=now(),
             progress=report,
         )  # fmt: skip
     show(answer, as_json, experiment_lines)
@@ -302,13 +342,21 @@ def ablate(
     model: Annotated[str, typer.Option(help="Kind of model, such as logistic.")],
     fusion: Annotated[str, typer.Option(help="early, intermediate or late.")] = "early",
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    oversample: Oversample = "",
+    smoothing: Smoothing = "",
+    flip: Flip = False,
+    aggregate: Aggregate = "mean",
+    option: Options = None,
     as_json: AsJson = False,
 ) -> None:
     """Run every set of a study's inputs, and pair each to the best single one."""
     with answering(as_json), progress() as report:
         from core.services.research import experiments
 
-        answer = experiments.ablate(store(), study, target, model, fusion=fusion, seed=seed, now=now(), progress=report)
+        asked = spec_options(oversample, smoothing, flip, aggregate, option)
+        answer = experiments.ablate(
+            store(), study, target, model, fusion=fusion, seed=seed, options=asked, now=now(), progress=report
+        )
     show(answer, as_json, ablation_lines)
 
 

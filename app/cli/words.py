@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 
 def session_lines(answer: Mapping) -> list[str]:
@@ -70,10 +70,11 @@ def model_lines(answer: list[Mapping]) -> list[str]:
     for model in answer:
         accuracy = model["balanced_accuracy"]
         known = "not known" if accuracy is None else f"{accuracy:.2f}"
-        lines.append(f"{model['name']} {model['version']}: {', '.join(model['targets'])} from {model['inputs']}")
+        inputs = signals(model["inputs"])
+        lines.append(f"{model['name']} {model['version']}: {', '.join(model['targets'])} from {inputs}")
         lines.append(f"  trained on {model['basis']}; balanced accuracy on unseen subjects {known}")
         if model["default"]:
-            lines.append(f"  used by default on recordings with {' and '.join(model['inputs'])}")
+            lines.append(f"  used by default on recordings with {inputs}")
         lines.append(f"  {model['state']}: {model['why']}")
         if model["problem"]:
             lines.append(f"  not usable: {model['problem']}")
@@ -121,7 +122,8 @@ def study_lines(answer: Mapping) -> list[str]:
     """An imported study in words."""
     lines = [
         f"{answer['study']}: {answer['n_subjects']} subjects, {answer['n_trials']} trials; {answer['basis']}",
-        f"  inputs {', '.join(answer['inputs']) or 'ready features only'}; licence {answer['licence']}",
+        f"  inputs {signals(answer['inputs']) if answer['inputs'] else 'ready features only'}; "
+        f"licence {in_words(answer['licence'])}",
     ]
     for target, scale in answer["scales"].items():
         lines.append(
@@ -136,8 +138,25 @@ def study_lines(answer: Mapping) -> list[str]:
 
 def pair_lines(answer: Mapping) -> list[str]:
     """Names and values."""
-    words = {name: ", ".join(map(str, v)) if isinstance(v, list | tuple) else v for name, v in answer.items()}
-    return [f"{name}: {value}" for name, value in words.items()]
+    return [f"{name}: {in_words(value, name)}" for name, value in answer.items()]
+
+
+def in_words(value: object, name: str = "") -> str:
+    """A value as a person writes it; of ``inputs`` the signals."""
+    if value is None or value in ("", [], (), {}):
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return signals(value) if name == "inputs" else ", ".join(map(in_words, value))
+    return str(value)
+
+
+def signals(inputs: Iterable[str]) -> str:
+    """EEG + ECG, or none."""
+    from app.ui import wording
+
+    return " + ".join(wording.CHANNEL_TYPES.get(t, t) for t in inputs) or "none"
 
 
 def _holds_more(item: object) -> bool:
@@ -148,7 +167,7 @@ def nested_lines(answer: Mapping, indent: str = "") -> list[str]:
     """An object of objects, indented; long lists are only counted."""
     lines: list[str] = []
     for name, value in answer.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             lines += [f"{indent}{name}:", *nested_lines(value, indent + "  ")]
         elif isinstance(value, list | tuple) and (len(value) > 12 or any(map(_holds_more, value))):
             lines.append(f"{indent}{name}: {len(value)} entries")
@@ -159,7 +178,7 @@ def nested_lines(answer: Mapping, indent: str = "") -> list[str]:
 
 def table_lines(answer: list[Mapping]) -> list[str]:
     """A line for each row."""
-    return [", ".join(f"{name} {value}" for name, value in row.items()) for row in answer] or ["none"]
+    return ["; ".join(f"{name} {in_words(value, name)}" for name, value in row.items()) for row in answer] or ["none"]
 
 
 def experiment_lines(answer: Mapping) -> list[str]:

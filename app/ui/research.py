@@ -8,9 +8,10 @@ from typing import Any
 import streamlit as st
 
 from app.ui import formats, job_panel, state, wording
+from core.errors import Refused
 from core.services import jobs
 from core.services.jobs import Job
-from core.services.research import results, studies
+from core.services.research import experiments, results, studies
 from core.services.research.experiments import Line
 
 RUN_KINDS = ("evaluate", "ablate", "demo_run")
@@ -77,6 +78,8 @@ def start_form(store) -> None:
         split = st.selectbox("Split", list(wording.SPLITS), format_func=wording.SPLITS.__getitem__, key="start_split")
         seed = st.number_input("Seed", min_value=0, max_value=2**31 - 1, value=0, step=1, key="start_seed")
     options = {"task": task} | scores(store, name, model)
+    with st.expander("Options", key="start_options"):
+        options |= more_options(model, str(task), split)
     if split in results.LEAKY:
         st.warning(wording.LEAKY)
     if st.button("Start the run", type="primary", key="start_run", disabled=not (inputs and target)):
@@ -98,6 +101,45 @@ def signals(store, study: str, model: str) -> tuple[str, str]:
         help=wording.FUSIONS_MEAN, disabled=len(chosen) < 2,
     )  # fmt: skip
     return "+".join(t for t in types if t in chosen), fusion if len(chosen) > 1 else "early"
+
+
+def more_options(model: str, task: str, split: str) -> dict[str, Any]:
+    """The options of a run that are switched on; all are off until somebody does."""
+    binary, why = task == "binary", "" if task == "binary" else f" {wording.BINARY_ONLY}"
+    choices, unasked = selection(model, split)
+    first, second = st.columns(2)
+    with first:
+        oversample = st.selectbox(
+            "Oversampling", ["", *experiments.oversampling(model)], format_func=wording.OVERSAMPLING.__getitem__,
+            key=f"start_oversample-{model}", help=wording.OVERSAMPLING_MEAN,
+        )  # fmt: skip
+        smoothing = st.selectbox(
+            "Smoothing", list(wording.SMOOTHING), format_func=wording.SMOOTHING.__getitem__, key="start_smoothing",
+            help=wording.SMOOTHING_MEAN + why, disabled=not binary,
+        )  # fmt: skip
+    with second:
+        flip = st.checkbox(
+            "Turn the decision round where validation says so", key="start_flip", help=wording.FLIP_MEAN + why,
+            disabled=not binary,
+        )  # fmt: skip
+        select = st.checkbox(
+            "Select the model's options on inner folds", key="start_select", disabled=not choices,
+            help=f"{wording.SELECT_MEAN} {unasked}".strip(),
+        )  # fmt: skip
+    asked = {
+        "oversample": oversample, "smoothing": binary and smoothing, "flip": binary and flip,
+        "choices": [dict(c) for c in choices] if select else [],
+    }  # fmt: skip
+    return {name: value for name, value in asked.items() if value}
+
+
+def selection(model: str, split: str) -> tuple[Sequence[Mapping[str, Any]], str]:
+    """Options among which a run may select, and where there are none why."""
+    try:
+        choices = experiments.selection(model, split)
+    except Refused as refused:
+        return (), f"{refused.what} {refused.what_to_do}"
+    return choices, "" if choices else f"{model_title(model)} selects unasked under this split."
 
 
 def scores(store, study: str, model: str) -> dict[str, list[str]]:

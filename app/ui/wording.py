@@ -208,6 +208,27 @@ FUSIONS_MEAN = (
     "Early: one model of all features. Intermediate: components of each signal, then one model. Late: the mean of a "
     "model of each signal."
 )
+OVERSAMPLING: Mapping[str, str] = {
+    "": "None",
+    "random": "Draw rows of rarer classes again",
+    "smote": "Make rows between neighbours of one class (SMOTE)",
+}
+OVERSAMPLING_MEAN = "Makes rarer classes as common among training rows only; test rows stay as they are."
+SMOOTHING: Mapping[str, str] = {
+    "": "None",
+    "majority": "Majority of five windows",
+    "two_state": "Two states, forward and backward",
+    "causal": "Two states, earlier windows alone",
+}
+SMOOTHING_MEAN = "What the model says of a trial's windows is smoothed in time; only the last way would do as it goes."
+FLIP_MEAN = (
+    "A fold whose validation subjects are ranked the wrong way round turns its decision round and says so; with few "
+    "validation subjects that is tossing a coin."
+)
+SELECT_MEAN = (
+    "Each fold chooses the model's settings on inner folds of its training subjects, never on the one left out."
+)
+BINARY_ONLY = "Only where the task is High or not."
 SCORE_INPUT = (
     "The model is given the score of the person beside the signals. It is another experiment, stored beside the one "
     "without it."

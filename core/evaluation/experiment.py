@@ -133,8 +133,8 @@ FUSIONS = ("early", "intermediate", "late")
 AGGREGATES = ("mean", "median")
 
 
-def check(dataset: Dataset, spec: Spec) -> None:
-    """Refuse what the doors or the dataset do not have, before any work."""
+def check_options(spec: Spec) -> None:
+    """Refuse what the doors do not have, or what does not go together, of a specification alone."""
     for what, name, known in (
         ("model", spec.model, MODELS),
         ("split", spec.split, splits.SPLITS),
@@ -147,6 +147,20 @@ def check(dataset: Dataset, spec: Spec) -> None:
             offered = ", ".join(n for n in known if n)
             raise NotFound(f"E-{what.upper()}-KIND", f"there is no {what} {name}", what, f"Use one of {offered}.")
     model = MODELS[spec.model]
+    if spec.oversample == "smote" and model.takes != "features":
+        raise Refused("E-OVERSAMPLE", f"{model.title} takes no table that rows could be made for", spec.oversample)
+    if spec.task != "binary" and (spec.smoothing or spec.flip):
+        raise Refused("E-TASK", "smoothing and flipping are for the task binary", spec.task, "Leave them off.")
+    twice = {name for chosen in choices(spec) for name in chosen} & set(spec.options)
+    if spec.split == "nested_loso" and twice:
+        what = f"{', '.join(sorted(twice))} of {model.title} is selected on inner folds"
+        raise Refused("E-OPTION", what, "options", "Leave it out, or use another split.")
+
+
+def check(dataset: Dataset, spec: Spec) -> None:
+    """Refuse what the doors or the dataset do not have, before any work."""
+    check_options(spec)
+    model = MODELS[spec.model]
     there = dataset.columns if model.takes != "signals" else dataset.signals
     fits = [t for t in dataset.types if t in there and (not model.inputs or t in model.inputs)]
     usable = fits if model.calibrate else list(dataset.types)  # what knows nothing needs nothing
@@ -154,10 +168,6 @@ def check(dataset: Dataset, spec: Spec) -> None:
     if missing:
         what = f"{model.title} cannot use {', '.join(missing)} of this study"
         raise Refused("E-INPUTS", what, dataset.name, f"Use {'+'.join(usable) or 'another model'}.")
-    if spec.oversample == "smote" and model.takes != "features":
-        raise Refused("E-OVERSAMPLE", f"{model.title} takes no table that rows could be made for", spec.oversample)
-    if spec.task != "binary" and (spec.smoothing or spec.flip):
-        raise Refused("E-TASK", "smoothing and flipping are for the task binary", spec.task, "Leave them off.")
     lacking = [g for g in spec.groups if f"group_{g}" not in dataset.columns.get(datasets.GROUP, ())]
     if lacking or (spec.groups and model.takes == "signals"):
         what = f"{model.title} learns from signals alone" if not lacking else f"there are no scores {lacking[0]}"

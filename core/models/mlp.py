@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from sklearn.decomposition import PCA
@@ -32,7 +32,7 @@ class Dense(Parts):
         shapes: dict[str, tuple[int, ...]],
         n_classes: int,
         hidden: tuple[int, ...] = (64, 32),
-        activation: str = "relu",
+        activation: Literal["relu", "tanh"] = "relu",
         dropout: float = 0.0,
         single: bool = False,
     ):
@@ -61,7 +61,7 @@ class OneLogit(nn.Linear):
         return nn.functional.pad(super().forward(x), (1, 0))
 
 
-def mlp(seed: int, like: str | None = None, **options: Any) -> Steps:
+def mlp(seed: int, like: Literal["valence", "arousal", "dominance", "liking"] | None = None, **options: Any) -> Steps:
     """A dense net on features; ``like="valence"`` takes S4's layers and training for that target."""
     defaults: dict[str, Any] = {"epochs": 200, "patience": 20, "weight_decay": 1e-4}
     if like is not None:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -78,7 +78,7 @@ class Net(ClassifierMixin, BaseEstimator):
         batch: int = 32,
         lr: float = 1e-3,
         weight_decay: float = 0.0,
-        optimizer: str = "adam",
+        optimizer: Literal["adam", "adamw", "sgd"] = "adam",
         clip: float | None = None,
         plateau: float | None = None,
         plateau_patience: int = 3,

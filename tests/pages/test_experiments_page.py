@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,9 +13,12 @@ from app.ui import wording
 from core import compute
 from core.evaluation import statistics
 from core.evaluation.experiment import Spec
+from core.evaluation.resampling import OVERSAMPLING
+from core.evaluation.smoothing import SMOOTHING
 from core.evaluation.splits import LEAKY as LEAKY_SPLITS
 from core.evaluation.splits import SPLITS
 from core.evaluation.tasks import TASKS
+from core.models import MODELS
 from core.services import handlers, jobs
 from core.services.exports import exports
 from core.services.jobs import Cancelled
@@ -27,7 +32,9 @@ from tests.pages.research_site import ECG, FULL, LEAKY, NET, PARTIAL, STOPPED, T
 from tests.pages.test_pages import check
 from tests.pages.test_studies_page import job_of
 
-TABS = ("Subjects", "Confusion", "ROC and PR", "Calibration", "Learning curves", "Why", "Folds", "Configuration")
+TABS = (
+    "Subjects", "Confusion", "ROC and PR", "Calibration", "Learning curves", "Why", "Folds", "Configuration", "Log",
+)  # fmt: skip
 
 
 def said(at) -> str:
@@ -117,6 +124,19 @@ def test_the_badge_says_that_an_audit_is_of_older_data_pipeline_or_checks(resear
     assert shown_badge(research) == "■ 2 checks passed, ▲ older code version; older checks"
     audit(research, ("pass", "pass"), {"loso": FULL}, **own, audit=audits.AUDIT_VERSION)
     assert shown_badge(research) == "■ 2 checks passed"
+
+
+def test_the_worst_quarter_of_the_list_is_of_the_people_of_one_run_and_says_which(research):
+    at = open_page("experiments")
+    own = {n: experiments.get(research, n).details["per_subject"] for n in (FULL, ECG)}
+    lowest = sorted(own[FULL], key=lambda x: (x["balanced_accuracy"], x["subject"]))[:2]
+    people = {x["subject"] for x in lowest}
+    frame = table(at, "Chance").set_index("Run")
+    for name, each in own.items():
+        mean = sum(x["balanced_accuracy"] for x in each if x["subject"] in people) / 2
+        assert frame.loc[name, "Worst quarter"].startswith(f"{mean:.2f} (")
+    text = said(at)
+    assert f"the same people in every row, those of {FULL}" in text and ", ".join(sorted(people)) in text
 
 
 def test_choices_stand_in_the_url_and_level_changes_the_scores(research):
@@ -219,6 +239,63 @@ def test_a_run_under_way_has_a_bar_and_is_cancelled_and_gone_on_with(research):
     assert jobs.get(research, job.id).state == "queued"
 
 
+@pytest.mark.parametrize(
+    ("kind", "params"),
+    [
+        ("leak_audit", {"study": "small", "target": "valence", "model": "logistic", "inputs": "eeg", "seed": 8}),
+        ("train", {"study": "small", "targets": ["valence"], "model": "logistic", "inputs": "eeg", "seed": 8}),
+        ("grid", {"study": "small", "seed": 8}),
+    ],
+)
+def test_a_run_that_another_job_is_at_shows_its_bar_in_place_of_going_on(kind, params, research):
+    job = jobs.submit(research, kind, params, label="the other work", now=NOW)
+    at = open_page("experiments", run=STOPPED)
+    assert "the other work" in said(at) and len(at.get("progress")) == 1
+    assert "go_on" not in {b.key for b in at.button}
+    jobs.cancel(research, job.id, now=NOW)
+    at = open_page("experiments", run=STOPPED)
+    assert "go_on" in {b.key for b in at.button} and not at.get("progress")
+
+
+def test_a_run_shows_the_log_of_its_job_or_says_that_it_was_the_command_line(research, monkeypatch):
+    text = said(open_page("experiments", run=FULL, tab="Log"))
+    assert "from the command line" in text and "TensorBoard folder: none" in text
+    assert any("tensorboard" in c.value for c in open_page("experiments", run=NET, tab="Log").code)
+    ready(research, "scored", 5)
+    params = {"study": "scored", "target": "valence", "model": "logistic", "inputs": "ecg"}
+    monkeypatch.setattr(compute, "executor", inline())
+    for label in ("the first", "the one that found it stored"):
+        jobs.submit(research, "evaluate", params, label=label, now=NOW)
+        job = jobs.claim(research, "w", now=datetime.now(UTC))
+        handlers.execute(settings().database, job.id)
+    at = open_page("experiments", run=jobs.get(research, job.id).result["experiment"], tab="Log")
+    text = said(at)
+    assert "Log: the first" in text and "found it stored" not in text
+    assert "fold 5 of 5 done" in at.code[0].value
+
+
+def test_each_class_has_precision_and_recall_and_the_log_loss_stands_beside_the_scores(research):
+    with research.write() as tx:
+        record = storage.get(tx, 1)
+        details = record.summary["details"] | {
+            "log_loss": {"value": 0.53, "low": 0.4, "high": 0.6},
+            "per_class": [{"class": "Low", "n": 9, "precision": None, "recall": 0.0},
+                          {"class": "High", "n": 11, "precision": 0.55, "recall": 1.0}],
+        }  # fmt: skip
+        storage.change(tx, 1, summary=record.summary | {"details": details})
+    at = open_page("experiments", run=FULL, tab="Confusion")
+    assert ("Log loss", "0.53") in [(m.label, m.value) for m in at.metric]
+    rows = table(at, "Precision").set_index("Class")
+    assert rows.loc["Low"].tolist() == [9, "not computed: never predicted", "0.00"]
+    assert rows.loc["High"].tolist() == [11, "0.55", "1.00"]
+    with research.write() as tx:  # an older run has neither
+        older = {k: v for k, v in details.items() if k not in ("log_loss", "per_class")}
+        storage.change(tx, 1, summary=record.summary | {"details": older})
+    at = open_page("experiments", run=FULL, tab="Confusion")
+    assert "Log loss" not in [m.label for m in at.metric]
+    assert not [d for d in at.get("dataframe") if "Precision" in d.value.columns]
+
+
 def test_a_failed_run_says_why_and_what_to_do(research):
     params = {"study": "nowhere", "target": "valence", "model": "logistic", "inputs": "eeg"}
     job = jobs.submit(research, "evaluate", params, now=NOW)
@@ -243,6 +320,57 @@ def test_the_form_offers_what_study_and_model_have_and_queues_a_run_once(researc
         "study": "small", "target": "valence+arousal", "model": "forest", "inputs": "eeg+ecg", "fusion": "early",
         "split": "random_window", "seed": 0, "options": {"task": "quadrant"},
     }  # fmt: skip
+
+
+def test_options_are_off_until_somebody_switches_them_on_and_are_those_the_model_and_split_have(research):
+    at = open_page("experiments")
+    at.selectbox(key="start_study").set_value("small").run()
+    at.selectbox(key="start_model").set_value("eegnet").run()
+    assert wording.OVERSAMPLING["smote"] not in at.selectbox(key="start_oversample-eegnet").options, "no table"
+    at.selectbox(key="start_model").set_value("forest").run()
+    select = at.checkbox(key="start_select")
+    assert select.disabled and "no inner folds" in select.help
+    assert all(w.help for w in (select, at.checkbox(key="start_flip"), at.selectbox(key="start_smoothing")))
+    at.selectbox(key="start_split").set_value("nested_loso").run()
+    at.selectbox(key="start_oversample-forest").set_value("smote").run()
+    at.selectbox(key="start_smoothing").set_value("two_state").run()
+    at.checkbox(key="start_flip").check().run()
+    at.checkbox(key="start_select").check().run()
+    at.button(key="start_run").click().run()
+    check(at)
+    given = {"task": "binary", "oversample": "smote", "smoothing": "two_state", "flip": True}
+    declared = [dict(c) for c in MODELS["forest"].choices]
+    assert jobs.get(research, job_of(at)).params["options"] == {**given, "choices": declared}
+    at = open_page("experiments")
+    at.selectbox(key="start_smoothing").set_value("causal").run()
+    at.selectbox(key="start_split").set_value("nested_loso").run()
+    select = at.checkbox(key="start_select")
+    assert select.disabled and "selects unasked" in select.help, "logistic regression"
+    at.selectbox(key="start_task").set_value("nine").run()
+    assert at.selectbox(key="start_smoothing").disabled and at.checkbox(key="start_flip").disabled
+    at.button(key="start_run").click().run()
+    assert jobs.get(research, job_of(at)).params["options"] == {"task": "nine"}
+
+
+def test_a_run_with_options_from_the_page_is_another_and_shows_them_in_its_configuration(research, monkeypatch):
+    ready(research, "scored", 5)
+    monkeypatch.setattr(compute, "executor", inline())
+    names = []
+    for smoothing in ("", "causal"):
+        at = open_page("experiments")
+        at.selectbox(key="start_study").set_value("scored").run()
+        at.multiselect(key="start_signals-scored-logistic").set_value(["ecg"]).run()
+        at.selectbox(key="start_smoothing").set_value(smoothing).run()
+        at.checkbox(key="start_flip").set_value(bool(smoothing)).run()
+        at.button(key="start_run").click().run()
+        job = jobs.claim(research, "w", now=NOW)
+        handlers.execute(settings().database, job.id)
+        names.append(jobs.get(research, job.id).result["experiment"])
+    plain, smoothed = (
+        json.loads(open_page("experiments", run=name, tab="Configuration").json[0].value)["config"] for name in names
+    )
+    assert names[0] != names[1] and (plain["smoothing"], plain["flip"]) == ("", False)
+    assert (smoothed["smoothing"], smoothed["flip"]) == ("causal", True)
 
 
 def test_a_score_that_is_ticked_is_an_input_of_another_experiment_and_is_shown(research, monkeypatch):
@@ -344,4 +472,5 @@ def test_results_leave_with_moabbs_columns(research):
 def test_every_split_and_task_has_words():
     assert set(wording.SPLITS) == set(SPLITS) and set(wording.TASKS) == set(TASKS)
     assert set(wording.FUSIONS) == set(experiments.FUSIONS)
+    assert set(wording.OVERSAMPLING) == {"", *OVERSAMPLING} and set(wording.SMOOTHING) == {"", *SMOOTHING}
     assert not set(wording.UNSEEN_SPLITS) & {*LEAKY_SPLITS, "within_subject"}

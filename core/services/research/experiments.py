@@ -25,6 +25,7 @@ from core.services.research.prepared import (
     check,
     name_of,
     options,
+    oversampling,
     selection,
     spec_of,
 )
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FUSIONS", "OPTIONS", "Experiment", "FoldLine", "Line", "Prepared", "ablate", "all_experiments", "as_json", "cache",
     "check", "compare", "curves_of", "demo", "evaluate", "get", "input_sets", "name_of", "opened", "options",
-    "paired_by_inputs", "results_table", "selection", "spec_of",
+    "oversampling", "paired_by_inputs", "results_table", "selection", "spec_of",
 ]  # fmt: skip
 
 Progress = Callable[[float, str], None]
@@ -127,12 +128,14 @@ def ablate(
     fusion: str = "early",
     seed: int = 0,
     inputs: Sequence[str] | None = None,
+    options: Mapping[str, Any] | None = None,
     now: datetime,
     progress: Progress | None = None,
 ) -> dict:
     """Run every set of a study's inputs (or those named) and pair each to the best single one, by subject.
 
-    Each set is an experiment of its own, stored as any other; the object says which.
+    Each set is an experiment of its own, stored as any other, with the same ``options`` as of ``evaluate``; the object
+    says which.
     """
     sets = list(inputs or input_sets(store, study, model))
     say = progress or (lambda share, words: None)
@@ -141,9 +144,10 @@ def ablate(
         def part(share: float, words: str) -> None:
             say((i + share) / len(sets), f"{chosen}: {words}")
 
-        return evaluate(store, study, target, model, chosen, fusion=fusion, seed=seed, now=now, progress=part)[
-            "experiment"
-        ]
+        done = evaluate(
+            store, study, target, model, chosen, fusion=fusion, seed=seed, options=options, now=now, progress=part
+        )
+        return done["experiment"]
 
     with compute.kept_open():
         made = {chosen: run(i, chosen) for i, chosen in enumerate(sets)}

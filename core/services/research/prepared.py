@@ -104,19 +104,27 @@ class Prepared:
 def spec_of(
     study: str, target: str, model: str, inputs: str, fusion: str, split: str, seed: int, options: Mapping | None
 ) -> Spec:
-    """A specification from what was asked for; refused (E-OPTION) where it names what there is not."""
+    """A specification from what was asked for; refused (E-OPTION) where it names what there is not.
+
+    ``options["options"]`` are the model's own; their text, as on a command line, is read as the types they have.
+    """
     from core.evaluation.experiment import Spec
+    from core.models import MODELS
+    from core.models import options as of_model
 
     said = {"study": study, "target": target, "model": model, "inputs": inputs, "fusion": fusion, "split": split}
-    unknown = set(options or {}) - set(Spec.__dataclass_fields__)
+    given = dict(options or {})
+    unknown = set(given) - set(Spec.__dataclass_fields__)
     if unknown:
         raise Refused("E-OPTION", f"there is no option {', '.join(sorted(unknown))}", "options")
-    return Spec.from_dict({**(options or {}), **said, "seed": seed})
+    if given.get("options") and model in MODELS:  # a model that there is not is refused by ``check``
+        given["options"] = of_model.read(model, given["options"])
+    return Spec.from_dict({**given, **said, "seed": seed})
 
 
 def check(store: Store, spec: Spec) -> None:
     """Refuse what the study or the doors do not have, before anything is computed."""
-    from core.evaluation import tasks
+    from core.evaluation import experiment, tasks
     from core.evaluation.dataset import check_inputs, inputs_of
     from core.evaluation.splits import SPLITS
     from core.models import MODELS
@@ -136,6 +144,7 @@ def check(store: Store, spec: Spec) -> None:
             "E-INPUTS", f"{spec.model} does not learn from {'+'.join(wrong)}", spec.inputs,
             f"It learns from {'+'.join(usable)}.",
         )  # fmt: skip
+    experiment.check_options(spec)
     if spec.features:
         _check_features(found, spec)
 
@@ -166,17 +175,25 @@ def selection(model: str, split: str) -> tuple[Mapping[str, Any], ...]:
 
     None for a model that selects unasked.
     """
+    if split != "nested_loso":
+        raise Refused("E-SELECT", f"{split} has no inner folds to select on.", "select", "Use the split nested_loso.")
     from core.evaluation.experiment import SELECTED
     from core.models import MODELS
 
-    if split != "nested_loso":
-        raise Refused("E-SELECT", f"{split} has no inner folds to select on.", "select", "Use the split nested_loso.")
     if model not in MODELS or model in SELECTED:
         return ()
     if not MODELS[model].choices:
         has = ", ".join(name for name, m in MODELS.items() if m.choices)
         raise Refused("E-SELECT", f"{model} has no options to select among.", "select", f"Use one of {has}.")
     return MODELS[model].choices
+
+
+def oversampling(model: str) -> tuple[str, ...]:
+    """The ways to oversample that a model can be trained with; rows are made for tables alone."""
+    from core.evaluation.resampling import OVERSAMPLING
+    from core.models import MODELS
+
+    return tuple(how for how in OVERSAMPLING if how != "smote" or MODELS[model].takes == "features")
 
 
 def options(config: Mapping[str, Any]) -> dict[str, Any]:

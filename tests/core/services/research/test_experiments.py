@@ -124,6 +124,34 @@ def test_nothing_overwrites_each_of_the_seven_and_every_option_is_another_experi
     assert [line.id for line in experiments.all_experiments(store) if line.leaky] == ["E-0004"]
 
 
+OTHERS = {
+    "oversample": "random", "smoothing": "two_state", "flip": True, "aggregate": "median", "task": "nine",
+    "options": {"strength": "0.5"},
+}  # fmt: skip
+
+
+def test_each_option_reaches_the_specification_and_makes_a_run_of_its_own(store, here):
+    asked = [{}, *({name: value} for name, value in OTHERS.items())]
+    names = [evaluate(store, options=each)["experiment"] for each in asked]
+    assert len(set(names)) == len(asked) == len(experiments.all_experiments(store))
+    told = {"options": {"strength": 0.5}}
+    for name, each in zip(names, asked, strict=True):
+        spec = experiments.opened(store, name)[0]
+        usual = experiments.spec_of(*spec.key[:2], "logistic", "eeg", "early", "loso", 0, {})
+        assert spec == replace(usual, **{**each, **(told if "options" in each else {})})
+        assert evaluate(store, options=experiments.get(store, name).line.options)["experiment"] == name
+    assert experiments.all_experiments(store)[0].config["options"] == {"strength": 0.5}
+    p = [stored(store, name)[0][2] for name in names]
+    assert p[0] != p[2] and p[0] != p[-1], "smoothed, and of another strength"
+
+
+def test_an_ablation_runs_every_set_with_the_options_it_is_given(store, here):
+    made = experiments.ablate(
+        store, "small", "valence", "majority", options={"aggregate": "median", "options": {}}, now=NOW
+    )
+    assert [experiments.get(store, row["experiment"]).config["aggregate"] for row in made["sets"]] == ["median"]
+
+
 def test_a_revised_model_is_another_experiment_and_the_others_keep_their_hash(store, here, monkeypatch):
     first = evaluate(store, "majority")
     assert "model_revision" not in experiments.get(store, first["experiment"]).config
@@ -219,6 +247,13 @@ def test_processes_and_a_cluster_give_the_same_folds(store, folder, monkeypatch)
         ({"fusion": "hot"}, "E-FUSION"),
         ({"study": "nowhere"}, "E-STUDY"),
         ({"options": {"luck": 1}}, "E-OPTION"),
+        ({"options": {"options": {"epochs": 3}}}, "E-OPTION"),
+        ({"split": "nested_loso", "options": {"options": {"strength": 1.0}}}, "E-OPTION"),
+        ({"options": {"oversample": "twice"}}, "E-OVERSAMPLE-KIND"),
+        ({"model": "eegnet", "options": {"oversample": "smote"}}, "E-OVERSAMPLE"),
+        ({"options": {"smoothing": "much"}}, "E-SMOOTHING-KIND"),
+        ({"options": {"aggregate": "most"}}, "E-AGGREGATE-KIND"),
+        ({"options": {"task": "continuous", "flip": True}}, "E-TASK"),
         ({"options": {"task": "bogus"}}, "E-TASK"),
         ({"options": {"task": "quadrant"}}, "E-TARGET"),
         ({"target": "valence+arousal"}, "E-TARGET"),
