@@ -13,14 +13,14 @@ from app.ui import components, formats, job_panel, nav, research, state, wording
 from app.ui.charts import research as charts
 from core.services.exports import reports
 from core.services.jobs import Job
-from core.services.research import results, studies
+from core.services.research import results, run_jobs, studies
 from core.services.research.experiments import Line
 
 Grid = Mapping[tuple[str, str], Line]
 # signals of which every set is laid out at once: 15 rows
 MOST_SIGNALS = 4
-# options of a run of the grid
-PLAIN = {"task": "binary"}
+# jobs that this page starts
+RUN_KINDS = ("evaluate", "ablate", "demo_run")
 
 
 @st.cache_data(scope="session", show_spinner="Pairing the stored predictions ...", max_entries=24)
@@ -67,7 +67,15 @@ def grid(store, study: str, model: str, fusion: str, seed: int, sets: Sequence[s
     targets = studies.get(store, study).targets
     found = results.grid(store, study, model, sets, fusion=fusion, seed=seed)
     by_target = {t: paired_of(store, found, t) for t in targets}
-    queued = under_way(store, study, model, fusion, seed)
+    asked = {
+        (t, i): research.evaluate_params(study, t, model, i, fusion=fusion, seed=seed) for t in targets for i in sets
+    }
+    live, done = run_jobs.under_way(store), {key for key, line in found.items() if line.summary is not None}
+    queued = {
+        key: job for key in asked if key not in done for job in live if run_jobs.computes(job, asked[key])
+    }  # fmt: skip
+    if queued:
+        research.at_it(store, max(queued.values(), key=lambda job: job.state == "running"))
     widths = [2, *(3 for _ in targets)]
     with st.container(key="wide-targets"):
         for column, title in zip(st.columns(widths), ["Signals", *map(formats.name, targets)], strict=True):
@@ -77,10 +85,8 @@ def grid(store, study: str, model: str, fusion: str, seed: int, sets: Sequence[s
         columns[0].markdown(formats.in_label(research.inputs_title(inputs), 120))
         for column, target in zip(columns[1:], targets, strict=True):
             line = found.get((target, inputs))
-            done = line is not None and line.summary is not None
-            with column, st.container(border=done, key=f"cell-{target}-{inputs}", gap="xsmall"):
-                params = research.evaluate_params(study, target, model, inputs, fusion=fusion, seed=seed)
-                cell(store, line, by_target[target], params, queued)
+            with column, st.container(border=(target, inputs) in done, key=f"cell-{target}-{inputs}", gap="xsmall"):
+                cell(store, line, by_target[target], asked[target, inputs], queued.get((target, inputs)))
     missing = {t: [i for i in sets if getattr(found.get((t, i)), "state", "") != "done"] for t in targets}
     run_all(store, study, model, fusion, seed, sets, missing)
     return found, by_target
@@ -92,16 +98,9 @@ def paired_of(store, found: Grid, target: str) -> dict[str, Any] | None:
     return paired(store, store.url, found, target, runs)
 
 
-def under_way(store, study: str, model: str, fusion: str, seed: int) -> list[Job]:
-    """Jobs on this grid that are queued or at work."""
-    same = {"study": study, "model": model, "fusion": fusion, "seed": seed}
-    return [j for j in research.under_way(store) if all(j.params.get(k) == v for k, v in same.items())]
-
-
-def cell(store, line: Line | None, told: Mapping | None, params: Mapping[str, Any], queued: Sequence[Job]) -> None:
-    """One set of signals for one target."""
+def cell(store, line: Line | None, told: Mapping | None, params: Mapping[str, Any], job: Job | None) -> None:
+    """One set of signals for one target; ``job`` is at it."""
     target, inputs = params["target"], params["inputs"]
-    job = next((j for j in queued if covers(j, target, inputs)), None)
     if line is not None or job is not None:
         with st.container(key=f"narrow-{target}-{inputs}"):
             st.caption(formats.name(target))
@@ -117,14 +116,6 @@ def cell(store, line: Line | None, told: Mapping | None, params: Mapping[str, An
     does = "Run" if line is None else "Go on"
     if st.button(f"{does}: {formats.name(target).lower()}", key=f"run-{target}-{inputs}", width="stretch"):
         job_panel.submit(store, "evaluate", params, research.run_label(params))
-
-
-def covers(job: Job, target: str, inputs: str) -> bool:
-    """Whether a job runs a set for a target as the grid does; it names one set, or several."""
-    asked = job.params.get("inputs")
-    plain = job.params.get("split", "loso") == "loso" and job.params.get("options", PLAIN) == PLAIN
-    sets = [asked] if isinstance(asked, str) else asked or []
-    return plain and job.params.get("target") == target and inputs in sets
 
 
 def score(line: Line, told: Mapping | None, inputs: str) -> None:
@@ -267,7 +258,7 @@ def queued(store, job: Job) -> None:
 
 with components.page("ablation"):
     store = state.store()
-    job_panel.follow(store, research.RUN_KINDS, queued, research.KEPT)
+    job_panel.follow(store, RUN_KINDS, queued, research.KEPT)
     found = [s for s in studies.all_studies(store) if s["targets"]]
     if not found:
         components.empty(

@@ -47,7 +47,9 @@ def facets(lines: Sequence[Line]) -> Sequence[Line]:
     return lines
 
 
-def row(line: Line, tie: Mapping[str, str], audited: Mapping[str, results.Audited], of: str) -> dict[str, Any]:
+def row(
+    line: Line, tie: Mapping[str, str], audited: Mapping[str, results.Audited], quarter: results.Quarter | None, of: str
+) -> dict[str, Any]:  # fmt: skip
     """A run as shown and exported."""
     at = (line.summary or {}).get(of, {})
     scored = "balanced_accuracy" in at
@@ -66,7 +68,7 @@ def row(line: Line, tie: Mapping[str, str], audited: Mapping[str, results.Audite
         "Leaks": research.badge(line, audited),
         "AUC": (research.interval(at["roc_auc"]) if scored else why) + leaky,
         "Macro-F1": (research.interval(at["macro_f1"]) if scored else why) + leaky,
-        "Worst quarter": (research.interval(line.worst_quarter) if scored else why) + leaky,
+        "Worst quarter": (lowest(quarter) if scored else why) + leaky,
         "CCC": (research.interval(at["ccc"]) if "ccc" in at else "not computed: a class is predicted") + leaky,
         "Tie": tie.get(line.id, "none"),
         "State": wording.EXPERIMENT_STATES.get(line.state, line.state)
@@ -82,6 +84,13 @@ def row(line: Line, tie: Mapping[str, str], audited: Mapping[str, results.Audite
     }
 
 
+def lowest(quarter: results.Quarter | None) -> str:
+    """The score over the people of the reference, or why there is none."""
+    if quarter is None:
+        return "not computed: no scores of single subjects are stored"
+    return f"not computed: {quarter.why}" if quarter.score is None else research.interval(quarter.score)
+
+
 def listing(store, lines: Sequence[Line]) -> None:
     """The table; a row opens its run."""
     shown_lines = facets(lines)
@@ -91,8 +100,12 @@ def listing(store, lines: Sequence[Line]) -> None:
     if not shown_lines:
         components.empty("**No run fits this choice.** Take one of the choices above back.")
         return
-    tie, audited = results.ties(store), results.audited(store)
-    frame = pd.DataFrame([row(x, tie, audited, of) for x in shown_lines])
+    tie, audited, quarters = results.ties(store), results.audited(store), results.worst_quarters(store)
+    frame = pd.DataFrame([row(x, tie, audited, quarters.get(x.id), of) for x in shown_lines])
+    references = {
+        quarters[x.id].reference: (x, quarters[x.id].subjects)
+        for x in shown_lines if x.id in quarters and quarters[x.id].reference
+    }  # fmt: skip
     if not any(x.task == "continuous" for x in shown_lines):
         frame = frame.drop(columns="CCC")
     filters = {n: state.param(n) or "all" for n in (state.STUDY, state.TARGET, state.MODEL, state.SPLIT)}
@@ -110,9 +123,9 @@ def listing(store, lines: Sequence[Line]) -> None:
             "Seed": st.column_config.NumberColumn(format="%d"),
         },
     )  # fmt: skip
-    how(of)
+    how(of, references)
     with st.container(horizontal=True, vertical_alignment="center", key="tools-runs"):
-        computed()
+        computed(references)
         run_detail.results_button(store, [x.id for x in shown_lines if x.summary is not None], "all")
     if picked is not None:
         state.set_param(state.RUN, shown_lines[picked].id)
@@ -120,26 +133,34 @@ def listing(store, lines: Sequence[Line]) -> None:
     choose([x.id for x in shown_lines if x.state == "done"])
 
 
-def how(of: str) -> None:
+References = Mapping[str, tuple[Line, Sequence[str]]]
+
+
+def how(of: str, references: References) -> None:
     """What the columns are."""
+    worst = f" Worst quarter: the same people in every row, those of {', '.join(sorted(references))}."
     st.caption(
         f"Scores {wording.LEVELS[of].lower()}. {wording.OVER_SUBJECTS} Chance: where 95 % of such means lie when a "
-        "coin decides. Choose a row to open the run."
+        f"coin decides.{worst if references else ''} Choose a row to open the run."
     )
 
 
-def computed() -> None:
+def computed(references: References) -> None:
     """How each column came about."""
     with st.popover("How computed", type="tertiary"):
         st.markdown(
             f"{wording.OVER_SUBJECTS} Models of different folds learned from nearly the same people, which it cannot "
             "know: it is somewhat narrow, so read it beside chance. A subject whose trials are all of one class keeps "
             "its recall; its AUC is undefined and is counted. **Chance** comes from each subject's number of trials of "
-            "each class. **Worst quarter**: mean of the lowest quarter of subjects, of trials at either level. "
+            "each class. **Worst quarter**: mean over the same people in every run of a study, target and task, of "
+            "trials at either level. They are the lowest quarter of the first finished run there that leaves one "
+            "subject out with a model that learns, and its mean over them is low by choice. "
             "**Tie**: *a* is the best of its study, target, task and split, and every run that cannot be told apart "
             "from it (paired by subject, Holm, 5 %); *b* the others. **Data**: the first digits of the study's SHA-256."
             f"\n\n{wording.YARDSTICK}"
         )
+        for name, (line, subjects) in sorted(references.items()):
+            st.caption(formats.in_label(f"{name} ({line.study}, {line.target}): {', '.join(subjects)}", 400))
 
 
 def choose(done: Sequence[str]) -> None:

@@ -7,21 +7,22 @@ from typing import Any
 
 import streamlit as st
 
-from app.ui import formats, job_panel, state, wording
+from app.ui import formats, job_panel, nav, state, wording
 from core.errors import Refused
-from core.services import jobs
 from core.services.jobs import Job
 from core.services.research import experiments, results, studies
 from core.services.research.experiments import Line
 
-RUN_KINDS = ("evaluate", "ablate", "demo_run")
 KEPT = "Each fold is stored as it ends: going on does not compute it again."
 
 
 # ------------------------------------------------------------------------------------------- jobs
-def under_way(store) -> list[Job]:
-    """Runs that are queued or at work."""
-    return [j for j in jobs.recent(store) if j.state in jobs.LIVE and j.kind in RUN_KINDS]
+def at_it(store, job: Job) -> None:
+    """The bar of a job that the URL does not name; where it names one, that panel stands above and this is a link."""
+    if state.param(state.JOB) is None:
+        job_panel.show(store, job, lambda _store, _job: None)
+    elif state.param(state.JOB) != job.id:
+        nav.link("jobs", f"● {job.state}: {formats.in_label(job.label, 120)}", {state.JOB: job.id})
 
 
 def back(*params: str, label: str = "All experiments") -> None:

@@ -14,10 +14,12 @@ from app.ui.charts import research as charts
 from core.errors import AffectlineError, NotFound
 from core.services.exports import exports, run_folder
 from core.services.exports.export_columns import RESULTS
-from core.services.research import experiments, results, studies
+from core.services.research import experiments, results, run_jobs, studies
 from core.services.research.experiments import Experiment
 
-TABS = ("Subjects", "Confusion", "ROC and PR", "Calibration", "Learning curves", "Why", "Folds", "Configuration")
+TABS = (
+    "Subjects", "Confusion", "ROC and PR", "Calibration", "Learning curves", "Why", "Folds", "Configuration", "Log",
+)  # fmt: skip
 
 
 @st.cache_data(scope="session", show_spinner="Reading the stored predictions ...", max_entries=24)
@@ -58,7 +60,7 @@ def show(store, name: str) -> None:
     verdict(store, found, line.summary["trial"])
     baselines(found, at, of)
     tabs = st.tabs(list(TABS), key=state.TAB, bind="query-params")
-    parts = (by_subject, matrices, curves, calibration, learning, used, folds, configuration)
+    parts = (by_subject, matrices, curves, calibration, learning, used, folds, configuration, log)
     for tab, part in zip(tabs, parts, strict=True):
         if tab.open:
             with tab:
@@ -87,15 +89,13 @@ def unfinished(store, found: Experiment) -> None:
     else:
         st.info(f"Not finished: {line.n_done} of {line.n_folds or 'so far unknown'} folds are stored.")
     shown = state.param(state.JOB)  # the panel above has its own way on
-    live = [j for j in research.under_way(store) if j.params.get("study") == line.study]
-    if live and not shown:
-        nav.link("jobs", "A run on this study is under way: see Jobs", {state.JOB: live[0].id})
-    if not shown and st.button("Try the failed folds again" if failed else "Go on", type="primary", key="go_on"):
-        params = research.evaluate_params(
-            line.study, line.target, line.model, line.inputs, fusion=line.fusion, split=line.split, seed=line.seed,
-            **line.options,
-        )  # fmt: skip
-        job_panel.submit(store, "evaluate", params, research.run_label(params))
+    run = run_jobs.params_of(line)
+    live = next((j for j in run_jobs.under_way(store) if run_jobs.computes(j, run)), None)
+    if live is not None:
+        research.at_it(store, live)
+    elif not shown and st.button("Try the failed folds again" if failed else "Go on", type="primary", key="go_on"):
+        job_panel.submit(store, "evaluate", run, research.run_label(run))
+    logs(store, found)
     if found.folds:
         folds(store, found, "trial")
         folder_button(store, line.id)
@@ -108,9 +108,11 @@ def tiles(found: Experiment, at: Mapping[str, Any]) -> None:
     with st.container(horizontal=True, gap="xsmall"):
         for name in names:
             tile(wording.SCORES[name], at[name])
+        if "log_loss" in details:
+            tile("Log loss", details["log_loss"])
         for name, own in details.get("worst_quarter", {}).items():
             if name in ("balanced_accuracy", "ccc"):
-                tile("Worst quarter", own)
+                tile("Own worst quarter", own)
     p = details.get("permutation_p", {})
     said = [f"{wording.SCORES.get(n, n)}: p {formats.probability(v)}" for n, v in p.items()]
     undefined = at.get("roc_auc", {}).get("n_undefined", 0)
@@ -118,7 +120,9 @@ def tiles(found: Experiment, at: Mapping[str, Any]) -> None:
     st.caption(
         f"{wording.OVER_SUBJECTS} n = {formats.counted((found.line.summary or {})['n_subjects'], 'subject')}, "
         f"{formats.counted((found.line.summary or {})['n_trials'], 'trial')}.{more} Labels dealt anew within "
-        f"each subject, by trial: {', '.join(said)}. Flipped folds: {details.get('n_flipped', 0)}."
+        f"each subject, by trial: {', '.join(said)}. Flipped folds: {details.get('n_flipped', 0)}. Own worst quarter: "
+        "of this run's own lowest quarter of subjects, by trial; the list of runs shows the same people in every row."
+        f"{' Log loss: by trial, lower is better.' if 'log_loss' in details else ''}"
     )
 
 
@@ -241,6 +245,24 @@ def matrices(store, found: Experiment, of: str) -> None:
     with right:
         matrix(each[who] if who else at["confusion"], told["classes"], found.line.id, share == "Row %",
                formats.in_label(who or "all subjects"), of)  # fmt: skip
+    each_class((found.details or {}).get("per_class", ()), found.line.id)
+
+
+def each_class(told: Sequence[Mapping[str, Any]], run: str) -> None:
+    """Precision and recall of each class, by trial; nothing where an older run did not store them."""
+    if not told:
+        return
+    why = {"precision": "never predicted", "recall": "never rated"}
+    rows = [
+        {"Class": row["class"], "Trials": row["n"],
+         **{name.capitalize(): f"not computed: {words}" if row[name] is None else formats.number(row[name])
+            for name, words in why.items()}}
+        for row in told
+    ]  # fmt: skip
+    st.markdown("##### Precision and recall of each class")
+    components.table(pd.DataFrame(rows), kind="classes", subject=run, key="per-class")
+    st.caption("By trial, all subjects together. Precision: share of what was predicted so that was rated so. "
+               "Recall: share of what was rated so that was predicted so.")  # fmt: skip
 
 
 def matrix(cells, names: Sequence[str], run: str, share: bool, who: str, of: str) -> None:
@@ -410,6 +432,32 @@ def configuration(store, found: Experiment, of: str) -> None:
     st.text(f"Code version {line.code_version}, study SHA-256 {line.data_hash}...")
     key = {n: getattr(line, n) for n in ("study", "target", "inputs", "model", "fusion", "split", "seed")}
     components.json_block({"key": key, "config": dict(found.config)}, expanded=2)
+
+
+def log(store, found: Experiment, _of: str) -> None:
+    """What the jobs said that made this run, and where its learning curves lie."""
+    if not logs(store, found):
+        st.info(
+            f"Log: not computed: none of the last {run_jobs.N_JOBS:,} jobs made this run. One from the command line "
+            "says how far it is there, and keeps no log."
+        )
+    place = experiments.curves_of(store, found.line.id)
+    if place is None:
+        st.caption("TensorBoard folder: none, for only nets learn in epochs.")
+    else:
+        st.caption("TensorBoard folder:")
+        st.code(str(place), language=None)
+
+
+def logs(store, found: Experiment) -> bool:
+    """The log of each job that stored folds of a run; whether there is one."""
+    made = run_jobs.made(store, found)
+    for job in made:
+        st.markdown(f"##### Log: {formats.in_label(job.label, 120)}")
+        nav.link("jobs", f"Job: {job.state}, {formats.when(job.created_at, state.zone())}", {state.JOB: job.id})
+        lines = [formats.visible(line, 200) for line in job.log] or ["nothing was said"]
+        st.code("\n".join(lines), language=None, height=min(40 + 22 * len(lines), 400))
+    return bool(made)
 
 
 def folder_button(store, name: str) -> None:

@@ -90,6 +90,16 @@ def test_a_cell_whose_run_is_partial_or_stopped_says_so_and_goes_on(research):
         assert jobs.get(research, job_of(at)).params["seed"] == int(seed) and "● queued" in said(at)
 
 
+def test_a_cell_that_an_audit_or_a_demo_run_is_at_is_no_button_and_its_bar_stands_above(research):
+    audit = {"study": "small", "target": "valence", "model": "logistic", "inputs": "eeg", "fusion": "early"}
+    jobs.submit(research, "leak_audit", audit | {"inputs": "eeg+ecg"}, label="Leak audit: ours", now=NOW)
+    at = open_page("ablation")
+    assert "Leak audit: ours" in said(at) and len(at.get("progress")) == 1
+    assert "run-valence-eeg+ecg" not in cells(at) and "run-arousal-eeg" in cells(at)
+    jobs.submit(research, "leak_audit", audit | {"seed": 3}, label="of another seed", now=NOW)
+    assert "of another seed" not in said(open_page("ablation"))
+
+
 def test_run_all_fills_the_row_of_a_target(research, monkeypatch):
     at = open_page("ablation")
     at.button(key="all-valence").click().run()

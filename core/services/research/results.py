@@ -14,10 +14,13 @@ from core.services.research.audits import Line as Check
 from core.services.research.experiments import Line, Prepared
 from core.settings import VERSION
 from core.storage import research as rows
+from core.storage.records import ExperimentRecord
 from core.storage.store import Store
 
 # level of significance below which two experiments are told apart
 ALPHA = 0.05
+# models that know nothing of the signals
+TRIVIAL = ("majority", "stratified")
 
 
 # --- what can be chosen
@@ -213,17 +216,74 @@ def ties(store: Store) -> dict[str, str]:
         records = [r for r in rows.all_experiments(tx) if r.summary is not None]
     groups: dict[tuple, dict[str, dict[str, float]]] = {}
     for r in records:
-        each = (r.summary or {})["details"]["per_subject"]
-        if each and "balanced_accuracy" in each[0]:
-            scores = {row["subject"]: row["balanced_accuracy"] for row in each}
-            key = (r.study, r.target, r.config.get("task", "binary"), r.split)
-            groups.setdefault(key, {})[experiments.name_of(r.id)] = scores
+        if scores := _by_subject(r):
+            groups.setdefault((*_asks(r), r.split), {})[experiments.name_of(r.id)] = scores
     out: dict[str, str] = {}
     for group in groups.values():
         best = max(group, key=lambda n: sum(group[n].values()) / len(group[n]))
         p = statistics.adjusted({n: statistics.paired(group[best], group[n])["p"] for n in group if n != best})
         out |= {best: "a", **{n: "b" if q is not None and q <= ALPHA else "a" for n, q in p.items()}}
     return out
+
+
+@dataclass(frozen=True)
+class Quarter:
+    """The score of a run over the same people as every other run of its study, target and task.
+
+    ``subjects`` are the lowest quarter of the run ``reference``; where ``score`` {value, low, high} is None, ``why``
+    says so. Of one person there is no interval.
+    """
+
+    reference: str = ""
+    subjects: tuple[str, ...] = ()
+    score: Mapping[str, Any] | None = None
+    why: str = ""
+
+
+def worst_quarters(store: Store) -> dict[str, Quarter]:
+    """By finished experiment of classes: mean balanced accuracy of trials over the lowest quarter of a fixed run.
+
+    That is the first finished one that leaves one subject out of the same study, target and task, and whose model
+    learns anything: the majority and a draw have no people whom they work worse for.
+    """
+    from core.evaluation import metrics
+
+    with store.read() as tx:
+        records = [r for r in rows.all_experiments(tx) if r.summary is not None]
+    scores = {r.id: own for r in records if (own := _by_subject(r))}
+    fixed: dict[tuple, ExperimentRecord] = {}
+    for r in sorted(records, key=lambda r: (r.updated_at, r.id)):
+        if r.id in scores and r.split == "loso" and r.model not in TRIVIAL:
+            fixed.setdefault(_asks(r), r)
+    out = {}
+    for r in records:
+        if r.id not in scores:
+            continue
+        of, own = fixed.get(_asks(r)), scores[r.id]
+        if of is None:
+            out[experiments.name_of(r.id)] = Quarter(why="no finished LOSO run of a model that learns")
+            continue
+        name, ranked = experiments.name_of(of.id), sorted(scores[of.id], key=lambda s: (scores[of.id][s], s))
+        chosen = tuple(sorted(ranked[: -(-len(ranked) // 4)]))
+        lacking = [s for s in chosen if s not in own]
+        found = metrics.over_subjects([own[s] for s in chosen if s in own]).model_dump(include={"value", "low", "high"})
+        if lacking:
+            quarter = Quarter(name, chosen, why=f"lacks {', '.join(lacking)} of the lowest quarter of {name}")
+        else:
+            quarter = Quarter(name, chosen, found if len(chosen) > 1 else {"value": found["value"]})
+        out[experiments.name_of(r.id)] = quarter
+    return out
+
+
+def _asks(record: ExperimentRecord) -> tuple[str, str, str]:
+    """What runs have to share to be laid side by side: study, target and task."""
+    return record.study, record.target, record.config.get("task", "binary")
+
+
+def _by_subject(record: ExperimentRecord) -> dict[str, float]:
+    """Balanced accuracy of trials by subject; empty where a value is predicted."""
+    each = (record.summary or {})["details"]["per_subject"]
+    return {x["subject"]: x["balanced_accuracy"] for x in each if "balanced_accuracy" in x}
 
 
 def compare(store: Store, names: Sequence[str], correction: str = "holm") -> dict[str, Any]:

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 class Line:
     """An experiment in the list. ``state``: running, partial (folds failed), done; ``summary`` only when done.
 
-    ``leaky`` marks a split that has a person on both sides; ``worst_quarter`` is of trials, None where none is scored.
-    ``config`` is everything beside the key that it hangs on.
+    ``leaky`` marks a split that has a person on both sides; ``config`` is everything beside the key that it hangs on.
     """
 
     id: str
@@ -47,7 +46,6 @@ class Line:
     code_version: str
     data_hash: str
     summary: Mapping[str, Any] | None
-    worst_quarter: Mapping[str, Any] | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -205,5 +203,5 @@ def _line(record: ExperimentRecord, counts: Mapping[int, tuple[int, int, float]]
         record.seed, record.config.get("task", "binary"), record.state, record.split in LEAKY, record.created_at,
         record.n_folds, stored - failed, failed, seconds, record.code_version,
         str(record.config.get("study_sha256", ""))[:16], (record.summary or {}).get("scores"),
-        (record.summary or {}).get("details", {}).get("worst_quarter", {}).get("balanced_accuracy"), record.config,
+        record.config,
     )  # fmt: skip
