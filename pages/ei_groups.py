@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -230,7 +231,7 @@ with components.page("ei-groups"):
     cut = None
     if rule == "cut":
         middle = sum(scores.values()) / len(scores)
-        cut = st.number_input("High is above", value=state.number_param(state.CUT, round(middle, 2)), key="cut")
+        cut = st.number_input("High is above", value=state.number_param(state.CUT, round(middle, 2), -inf), key="cut")
         state.set_param(state.CUT, f"{cut:g}")
     with st.spinner("Comparing the groups"):
         report = groups.report(store, study, group, rule=rule, cut=cut, experiment=experiment, input_=input_)

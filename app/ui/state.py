@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import isfinite
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -59,13 +60,13 @@ def param(name: str) -> str | None:
     return st.query_params.get(name) or None
 
 
-def number_param(name: str, default: float) -> float:
-    """A query parameter as a finite number of at least 0; the default for anything else."""
+def number_param(name: str, default: float, least: float = 0.0) -> float:
+    """A query parameter as a finite number of at least ``least``; the default for anything else."""
     try:
         value = float(st.query_params.get(name, default))
     except ValueError:
         return default
-    return value if 0 <= value < float("inf") else default
+    return value if isfinite(value) and value >= least else default
 
 
 def set_param(name: str, value: str | None) -> None:

@@ -93,6 +93,7 @@ def test_the_whole_report_finds_what_is_planted_and_says_how(site, monkeypatch):
     assert len(at.get("plotly_chart")) == 2
     at = open_page("ei_groups", run="E-0001", rule="cut", cut="95")
     assert "15 subjects" in said(at) and at.number_input(key="cut").value == 95
+    assert open_page("ei_groups", rule="cut", cut="-0.5").number_input(key="cut").value == -0.5
 
 
 def leaves_as_tables_and_text(store, at, report, planted) -> None:
