@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.ui import components, formats, research, wording
 from app.ui.charts import research as charts
-from core.reports.words import given, raised
+from core.reports.words import given, people_not_target, raised
 
 Card = Mapping[str, Any]
 WORST = 5
@@ -47,6 +47,8 @@ def scores(card: Card) -> None:
     st.caption(f"One subject left out at a time, by trial. {wording.OVER_SUBJECTS}")
     if at_other_cuts := raised(card):
         st.caption(formats.in_label(at_other_cuts, 400))
+    for target, said in people_not_target(card).items():
+        st.warning(formats.in_label(f"▲ {formats.name(target)}: {said}", 400))
     told = card.get("controls") or {}
     if told.get("meaning"):
         st.warning(f"What it tells: {formats.in_label(told['meaning'], 200)}.")

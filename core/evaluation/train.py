@@ -18,7 +18,7 @@ from core.errors import NotFound, Refused
 from core.evaluation import calibration, drift, experiment, metrics, scoring, sessions, tasks
 from core.evaluation.dataset import Dataset, Progress, check_inputs, ordered, prepare
 from core.evaluation.experiment import FoldResult, Spec
-from core.evaluation.validity import leak_audit
+from core.evaluation.validity import identity, leak_audit
 from core.models import MODELS
 from core.models.bundle import (
     Calibration,
@@ -26,6 +26,7 @@ from core.models.bundle import (
     Card,
     Check,
     Evaluation,
+    Identity,
     Interval,
     LeakAudit,
     Seen,
@@ -115,6 +116,7 @@ class Learned:
     premium: Interval
     scores: dict[str, float]
     checks: list[Check]
+    identity: Identity | None
     calibrator: Calibrator
     threshold: float
     estimator: Any
@@ -136,7 +138,8 @@ def _learned(
         by, threshold = calibration.fit(raw, dataset.high(spec.target)[rows], dataset.unit[rows])
         threshold = calibration.raised(threshold, calibrated(_calm(dataset, spec, found), by))
         whole = experiment.fit(dataset, spec, tasks.task(dataset, "binary", spec.target), rows, rows[:0], {})
-    return Learned(evaluation, reliability, premium, scores, checks, by, threshold, whole.estimator)
+    named = _identity(dataset, spec)
+    return Learned(evaluation, reliability, premium, scores, checks, named, by, threshold, whole.estimator)
 
 
 def _card(
@@ -176,6 +179,7 @@ def _card(
                     c.model_copy(update={"name": f"{target}: {c.name}"})
                     for target, own in learned.items() for c in own.checks
                 ],
+                identity={target: own.identity for target, own in learned.items() if own.identity},
             ),
             "drift": drift.describe(dataset, dataset.types),
             "intended_use": INTENDED[study.simulated],
@@ -221,6 +225,14 @@ def _leaks(
     if stored is None:
         return *leak_audit.premium(dataset, spec, results), leak_audit.checks(dataset, spec, facts=facts)
     return Interval(**stored["premium"]), dict(stored["scores"]), [Check(**c) for c in stored["checks"]]
+
+
+def _identity(dataset: Dataset, spec: Spec) -> Identity | None:
+    """How well the features name the person; None where no two trials of two people have any."""
+    found = identity.subject_probe(dataset, dataset.rows(spec.target), spec.learned, spec.seed)
+    if found is None:
+        return None
+    return Identity(accuracy=found.accuracy, chance=found.chance, n_subjects=found.n_names, n_windows=found.n_windows)
 
 
 def judged(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> tuple[Evaluation, Calibration]:

@@ -157,12 +157,25 @@ class Check(_Strict):
     evidence: str
 
 
+class Identity(_Strict):
+    """Share of windows of other trials in which the features name the person, and what guessing reaches."""
+
+    accuracy: float
+    chance: float
+    n_subjects: int
+    n_windows: int
+
+
 class LeakAudit(_Strict):
-    """Window-level balanced accuracy under random windows less leave-one-subject-out, and the named checks."""
+    """Window-level balanced accuracy under random windows less leave-one-subject-out, and the named checks.
+
+    ``identity``: how well the features of each target name the person; older cards have it in the checks' words alone.
+    """
 
     premium: dict[str, Interval]
     scores: dict[str, dict[str, float]]
     checks: list[Check] = Field(min_length=1)
+    identity: dict[str, Identity] = Field(default_factory=dict)
 
 
 class Seen(_Strict):

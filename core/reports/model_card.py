@@ -72,6 +72,8 @@ def _scores(paper: Paper, told: Told) -> None:
     )
     if at_other_cuts := words.raised(told):
         paper.text(at_other_cuts)
+    for target, said in words.people_not_target(told).items():
+        paper.warning(f"{name(target)}: {said}")
     meaning = _there(told, "controls").get("meaning")
     if meaning:
         paper.warning(f"What it tells: {meaning}.")

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
+from core.reports.values import known
+
 SPLITS: Mapping[str, str] = {
     "loso": "LOSO: one subject left out",
     "nested_loso": "Nested LOSO: where a model has choices, selected inside",
@@ -79,6 +81,31 @@ def given(card: Mapping[str, Any]) -> dict[str, str]:
         "sequence": f"up to {seen.get('longest')} windows in order of time, each told by {features}",
     }.get(seen.get("takes", "features"), features)
     return {"Is given": what, "A prediction": seen.get("each", "One probability for each window.")}
+
+
+# of what is left to name beyond guessing, the share from which features are said to name the person
+NAMES_PEOPLE = 0.5
+
+
+def people_not_target(card: Mapping[str, Any]) -> dict[str, str]:
+    """By target: that the features name the person well while the score is not told from chance (requirements c2).
+
+    A score is not where its mean lies within what a coin reaches, or its interval holds one half.
+    """
+    said = {}
+    for target, probe in (card["leak_audit"].get("identity") or {}).items():
+        found = card["loso"][target]
+        score, low = (known(found["balanced_accuracy"].get(part)) for part in ("value", "low"))
+        accuracy, chance = probe["accuracy"], probe["chance"]
+        if accuracy - chance < NAMES_PEOPLE * (1 - chance) or score is None:
+            continue
+        if score <= found["chance"]["high"] or (low is not None and low <= 0.5):
+            said[target] = (
+                f"the features name the person in {accuracy:.0%} of windows of other trials (chance {chance:.0%}, "
+                f"{probe['n_subjects']} subjects), while the balanced accuracy of {score:.2f} on people left "
+                "out is not told from chance. They tell who it is; that they tell the target is not shown."
+            )
+    return said
 
 
 def raised(card: Mapping[str, Any]) -> str:

@@ -96,6 +96,19 @@ def test_a_model_whose_files_changed_is_locked(filled):
     card = json.loads((place / "card.json").read_text())
     (place / "card.json").write_text(json.dumps(card | {"name": "ours"}))
     with (place / "model.skops").open("ab") as file:
+def test_a_card_whose_features_name_people_while_its_score_is_at_chance_says_so(filled):
+    place = filled.data_dir / "models" / "ours"
+    shutil.copytree(MODELS_SHIPPED / DEMO, place)
+    card = json.loads((place / "card.json").read_text()) | {"name": "ours"}
+    probe = {"accuracy": 0.93, "chance": 0.06, "n_subjects": 16, "n_windows": 1824}
+    card["leak_audit"]["identity"] = {"valence": probe}
+    (place / "card.json").write_text(json.dumps(card))
+    assert "name the person" not in said(open_page("models", model="ours"))
+    card["loso"]["valence"]["balanced_accuracy"] |= {"value": 0.52, "low": 0.44}
+    (place / "card.json").write_text(json.dumps(card))
+    assert "▲ Valence: the features name the person in 93% of windows" in said(open_page("models", model="ours"))
+
+
         file.write(b"x")
     assert table(open_page("models"), "State").set_index("Model").loc["ours", "State"] == "✕ Locked"
     at = open_page("models", model="ours")

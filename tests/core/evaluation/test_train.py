@@ -138,6 +138,15 @@ def test_a_card_is_written_by_the_evaluation(trained):
     assert {c["outcome"] for c in trained["leak_audit"]["checks"]} == {"pass"}
 
 
+def test_how_well_the_features_name_the_person_is_written_as_a_number(trained):
+    told = trained["leak_audit"]
+    assert set(told["identity"]) == {"valence", "arousal"}
+    for target, probe in told["identity"].items():
+        [said] = [c["evidence"] for c in told["checks"] if c["name"] == f"{target}: subject probe"]
+        assert f"{probe['accuracy']:.0%} of {probe['n_windows']} windows" in said
+        assert f"(chance {probe['chance']:.0%}, {probe['n_subjects']} subjects)" in said
+
+
 def test_a_trained_model_tells_high_from_low_on_a_person_it_has_not_seen(trained):
     own = bundle.by_name("own")
     found = {}

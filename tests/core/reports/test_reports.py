@@ -71,6 +71,30 @@ def test_every_score_of_a_card_stands_in_its_report_and_no_other(name):
             assert " \n".join(row) in said, (target, s)
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "score", "low", "flagged"),
+    [(0.93, 0.52, 0.44, True), (0.93, 0.56, 0.51, True), (0.93, 0.74, 0.65, False), (0.2, 0.52, 0.44, False),
+     (0.93, None, None, False)],
+    ids=["interval holds one half", "within a coin's reach", "above chance", "does not name people", "no score"],
+)  # fmt: skip
+def test_features_that_name_the_person_beside_a_score_at_chance_are_flagged(accuracy, score, low, flagged):
+    told = copy.deepcopy(card())
+    told["leak_audit"]["identity"] = {
+        "valence": {"accuracy": accuracy, "chance": 0.06, "n_subjects": 16, "n_windows": 9}
+    }
+    assert words.people_not_target(told) == {}, "the shipped model scores above chance"
+    told["loso"]["valence"]["balanced_accuracy"] |= {"value": score, "low": low}
+    said = words.people_not_target(told)
+    assert bool(said) is flagged
+    if flagged:
+        assert (
+            f"in 93% of windows of other trials (chance 6%, 16 subjects), while the balanced accuracy of {score}"
+            in (said["valence"])
+        )
+        printed = " ".join(text(model_card.pdf(told, ABOUT)).split())
+        assert "They tell who it is" in printed
+
+
 def test_a_stress_report_puts_the_clock_beside_the_score_and_says_what_it_tells():
     told = card("wearable-stress")
     said = text(model_card.pdf(told, ABOUT))
