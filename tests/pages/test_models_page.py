@@ -164,14 +164,14 @@ def test_deciding_asks_for_a_reason_first_and_what_was_decided_stands_on_the_car
 def test_who_decided_and_why_stays_on_the_screen_and_does_not_leave_in_a_table(filled, monkeypatch):
     models.retire(filled, DEMO, "she moved away", NOW)
     left = {}
-    monkeypatch.setattr(components, "export_button", lambda make, *, kind, **_: left.update({kind: make()}))
+    monkeypatch.setattr(components, "export_button", lambda make, *, kind, **_: left.update({kind: make}))
     at = open_page("models", model=DEMO, tab="Decisions")
     assert list(table(at, "Who")["Why"]) == ["she moved away"]
-    assert left["model-decisions"][["State", "Why", "Who"]].to_numpy().tolist() == [
+    assert left["model-decisions"]()[["State", "Why", "Who"]].to_numpy().tolist() == [
         ["✕ Retired", "kept here", "kept here"]
     ]
     assert table(open_page("models"), "State").set_index("Model").loc[DEMO, "Why"] == "she moved away"
-    why = left["models"].set_index("Model")["Why"]
+    why = left["models"]().set_index("Model")["Why"]
     assert why[DEMO] == "kept here" and why[BAND].startswith("published")
 
 
