@@ -1,0 +1,86 @@
+"""Options of a run on the command line, and that its answers are words and no Python."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import cli
+from app.cli.words import model_lines, nested_lines, pair_lines, table_lines
+from core.services.research import experiments
+
+RUN = ["--study", "small", "--target", "valence", "--model", "mlp", "--json"]
+OPTIONS = ["--oversample", "smote", "--smoothing", "causal", "--flip", "--aggregate", "median"]
+MODEL = ["--option", "epochs=20", "--option", "hidden=8,4", "--option", "contrastive=0.1"]
+ASKED = {
+    "oversample": "smote", "smoothing": "causal", "flip": True, "aggregate": "median",
+    "options": {"epochs": "20", "hidden": "8,4", "contrastive": "0.1"},
+}  # fmt: skip
+
+
+def call(*arguments: str):
+    return CliRunner().invoke(cli, list(arguments))
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the services were given, in place of a run."""
+    given: list = []
+
+    def keep(*_args, options, **_more):
+        given.append(options)
+        return {}
+
+    monkeypatch.setattr("app.cli.research.store", lambda: None)
+    monkeypatch.setattr(experiments, "evaluate", keep)
+    monkeypatch.setattr(experiments, "ablate", keep)
+    return given
+
+
+def test_evaluate_and_ablate_take_the_options_of_a_run_and_leave_them_off_unasked(asked):
+    assert call("evaluate", *RUN, "--inputs", "ecg", *OPTIONS, *MODEL).exit_code == 0
+    assert call("ablate", *RUN, *OPTIONS, *MODEL).exit_code == 0
+    assert asked[0].items() >= ASKED.items() and asked[1] == ASKED
+    assert call("evaluate", *RUN, "--inputs", "ecg").exit_code == 0
+    spec = experiments.spec_of("small", "valence", "mlp", "ecg", "early", "loso", 0, asked[2])
+    assert spec == experiments.spec_of("small", "valence", "mlp", "ecg", "early", "loso", 0, {})
+    spec = experiments.spec_of("small", "valence", "mlp", "ecg", "early", "loso", 0, asked[0])
+    assert spec.options == {"epochs": 20, "hidden": (8, 4), "contrastive": 0.1}
+
+
+@pytest.mark.parametrize("option", ["epochs", "=3", "epochs=", "epochs=3 --option epochs=4"])
+def test_an_option_that_cannot_be_understood_is_a_usage_error(asked, option):
+    done = call("evaluate", *RUN, "--inputs", "ecg", "--option", *option.split())
+    assert done.exit_code == 2 and '"E-OPTION"' in done.stdout and not asked
+
+
+def test_an_option_the_model_does_not_have_is_refused_with_those_it_has(monkeypatch):
+    monkeypatch.setattr("app.cli.research.store", lambda: None)
+    done = call("evaluate", *RUN[:4], "--model", "forest", "--json", "--inputs", "ecg", "--option", "epochs=3")
+    assert done.exit_code == 3 and "forest has no option epochs" in done.stdout
+    assert "It takes leaf, share, trees." in done.stdout
+
+
+def test_answers_are_words():
+    model = {
+        "name": "m", "version": "1", "targets": ["valence"], "inputs": ["eeg", "ecg"], "basis": "simulated signals",
+        "balanced_accuracy": None, "default": True, "state": "approved", "why": "it fits", "problem": None,
+    }  # fmt: skip
+    study = {
+        "name": "s",
+        "targets": ["valence", "arousal"],
+        "inputs": ["eeg", "ecg"],
+        "simulated": True,
+        "licence": None,
+    }
+    card = {"controls": None, "targets": ["valence"], "seen": {}, "signals": {"rates": [], "simulated": False}}
+    assert model_lines([model])[0] == "m 1: valence from EEG + ECG"
+    assert table_lines([study]) == ["name s; targets valence, arousal; inputs EEG + ECG; simulated yes; licence none"]
+    assert nested_lines(card) == [
+        "controls: none", "targets: valence", "seen: none", "signals:", "  rates: none", "  simulated: no",
+    ]  # fmt: skip
+    assert pair_lines({"inputs": [], "n": 0}) == ["inputs: none", "n: 0"]
+    said = "\n".join([*model_lines([model]), *table_lines([study]), *nested_lines(card)])
+    assert not re.search(r"None|True|False|[\[{']", said)
