@@ -80,7 +80,7 @@ def train(store) -> None:
 def one(store, model: Mapping[str, Any]) -> None:
     """A model's card with its state and what can be decided."""
     name = model["name"]
-    research.back(state.MODEL, label="All models")
+    research.back(state.MODEL, state.TAB, label="All models")
     st.subheader(f"{formats.in_label(name)} {formats.in_label(model['version'])}".strip())
     standing(model)
     if model["problem"]:
@@ -103,9 +103,11 @@ def one(store, model: Mapping[str, Any]) -> None:
         "Files": lambda: model_card.files(card),
         "Decisions": lambda: decisions(store, name),
     }
-    for tab, part in zip(st.tabs(list(parts)), parts.values(), strict=True):
-        with tab:
-            part()
+    tabs = st.tabs(list(parts), key=state.TAB, bind="query-params")
+    for tab, part in zip(tabs, parts.values(), strict=True):
+        if tab.open:
+            with tab:
+                part()
 
 
 def standing(model: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ from tests.pages.conftest import NOW, RECORDED, open_page
 from tests.pages.test_pages import check
 
 DEMO, BAND = "demo-eeg-ecg", "wearable-stress"
+TABS = ("Subjects", "Calibration", "Leak audit", "Controls", "Limits", "Files")
 
 
 def said(at) -> str:
@@ -50,8 +51,8 @@ def test_the_list_has_state_targets_signals_and_scores_with_intervals(filled):
 
 
 def test_the_stress_card_prints_its_score_beside_the_clock_and_names_the_lowest_five(filled):
-    at = open_page("models", model=BAND)
-    text = said(at)
+    tabs = {name: open_page("models", model=BAND, tab=name) for name in TABS}
+    at, text = tabs["Controls"], " ".join(map(said, tabs.values()))
     card = bundle.load(MODELS_SHIPPED / BAND).card
     assert "stressor on or off, not felt stress" in text and "A clock alone reaches an AUC of 0.96" in text
     held = "The cut that ships, 0.56, is held high so that few windows of calm sessions are called High"
@@ -69,33 +70,32 @@ def test_the_stress_card_prints_its_score_beside_the_clock_and_names_the_lowest_
         and "Intended use" in text
         and "Not for" in text
     )
-    assert len(table(at, "Brier")) == 27
-    assert set(table(at, "Result")["Result"]) == {"■ pass"}
-    values = set(table(at, "Value")["Value"]) | {v for d in at.get("table") if "What" in d.value.columns
-                                                 for v in d.value["Value"]}  # fmt: skip
+    assert len(table(tabs["Subjects"], "Brier")) == 27
+    assert set(table(tabs["Leak audit"], "Result")["Result"]) == {"■ pass"}
+    files = tabs["Files"]
+    values = set(table(files, "Value")["Value"]) | {v for d in files.get("table") if "What" in d.value.columns
+                                                    for v in d.value["Value"]}  # fmt: skip
     assert card.files["model.skops"] in values and card.training.sha256 in values
 
 
 def test_the_checklist_of_reporting_stands_in_full(filled, monkeypatch):
     axes = [{"axis": "splits", "text": "each subject left out once; " * 12 + "seed 0", "missing": ["device"]}]
     monkeypatch.setattr(models, "reporting", lambda store, name: {"stress": axes})
-    [shown] = [t.value for t in open_page("models", model="wearable-stress").table if "What was done" in t.value]
+    [shown] = [
+        t.value
+        for t in open_page("models", model="wearable-stress", tab="Reporting").table
+        if "What was done" in t.value
+    ]
     assert list(shown.iloc[0]) == ["Stress", "splits", axes[0]["text"], "device"]
 
 
 def test_a_demonstration_says_so_and_has_no_controls(filled):
-    text = said(open_page("models", model=DEMO))
+    text = " ".join(said(open_page("models", model=DEMO, tab=tab)) for tab in TABS)
     assert "The cut that ships" not in text
     assert "carry no meaning for a person" in text and "No controls are on this card" in text
     assert "Majority class" in text and "Recordings unlike its training are predicted with the warning W-DRIFT." in text
 
 
-def test_a_model_whose_files_changed_is_locked(filled):
-    place = filled.data_dir / "models" / "ours"
-    shutil.copytree(MODELS_SHIPPED / DEMO, place)
-    card = json.loads((place / "card.json").read_text())
-    (place / "card.json").write_text(json.dumps(card | {"name": "ours"}))
-    with (place / "model.skops").open("ab") as file:
 def test_a_card_whose_features_name_people_while_its_score_is_at_chance_says_so(filled):
     place = filled.data_dir / "models" / "ours"
     shutil.copytree(MODELS_SHIPPED / DEMO, place)
@@ -109,6 +109,12 @@ def test_a_card_whose_features_name_people_while_its_score_is_at_chance_says_so(
     assert "▲ Valence: the features name the person in 93% of windows" in said(open_page("models", model="ours"))
 
 
+def test_a_model_whose_files_changed_is_locked(filled):
+    place = filled.data_dir / "models" / "ours"
+    shutil.copytree(MODELS_SHIPPED / DEMO, place)
+    card = json.loads((place / "card.json").read_text())
+    (place / "card.json").write_text(json.dumps(card | {"name": "ours"}))
+    with (place / "model.skops").open("ab") as file:
         file.write(b"x")
     assert table(open_page("models"), "State").set_index("Model").loc["ours", "State"] == "✕ Locked"
     at = open_page("models", model="ours")
@@ -156,7 +162,7 @@ def test_deciding_asks_for_a_reason_first_and_what_was_decided_stands_on_the_car
     at.button(key="approve").click().run()
     assert "lets it be used by default" in said(at)
     models.approve(filled, DEMO, "needed again", NOW)
-    at = open_page("models", model=DEMO)
+    at = open_page("models", model=DEMO, tab="Decisions")
     assert list(table(at, "Who")["Why"]) == ["needed again", "the cap was changed"]
     assert {"approve", "retire"} & {b.key for b in at.button} == {"retire"}
 
@@ -178,7 +184,7 @@ def test_who_decided_and_why_stays_on_the_screen_and_does_not_leave_in_a_table(f
 def test_markup_in_a_reason_is_shown_as_it_was_written_and_loads_nothing(filled):
     why = "![x](https://example.org/x.png) <b>gone</b>"
     models.retire(filled, DEMO, why, NOW)
-    at = open_page("models", model=DEMO)
+    at = open_page("models", model=DEMO, tab="Decisions")
     assert why in said(at)
     assert not [m.value for m in [*at.markdown, *at.caption] if "![x](" in m.value or "<b>" in m.value]
     assert list(table(at, "Who")["Why"]) == [why], "a cell of a table reads no markup"
@@ -220,3 +226,12 @@ def test_the_card_leaves_as_json_with_state_and_decisions_and_is_audited(filled)
     assert "The cut that ships, 0.56, is held high" in " ".join(paper.split())
     assert "no band here" not in paper and "kept here" in paper
     assert "Retired" in paper and told["limits"]["calm_only"] in paper
+
+
+def test_the_open_tab_of_a_card_stands_in_the_url_and_no_other_is_drawn(filled, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(models, "decisions", lambda store, name: drawn.append(name) or [])
+    assert "no model yet" not in said(open_page("models", model=DEMO, tab="Files")) and drawn == []
+    assert "Nobody has approved or retired" in said(open_page("models", model=DEMO, tab="Decisions")) and drawn == [
+        DEMO
+    ]
