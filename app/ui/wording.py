@@ -246,6 +246,12 @@ SURROGATES: Mapping[str, str] = {
     "time_reversed": "Played backwards",
     "phase_randomised": "Phases drawn anew",
 }
+CONFOUNDS: Mapping[str, str] = {
+    "heart_rate": "Heart rate",
+    "muscle": "Muscle power",
+    "eyes": "Eye activity",
+    "time": "Time in session",
+}
 ALIGNMENTS: Mapping[str, str] = {
     "none": "As they are",
     "z_score": "Each subject in its own mean and SD",
@@ -267,12 +273,6 @@ SCORES: Mapping[str, str] = {
     "brier": "Brier score",
     "ece": "ECE",
     "ccc": "Concordance (CCC)",
-CONFOUNDS: Mapping[str, str] = {
-    "heart_rate": "Heart rate",
-    "muscle": "Muscle power",
-    "eyes": "Eye activity",
-    "time": "Time in session",
-}
     "rmse": "RMSE",
 }
 
