@@ -284,6 +284,21 @@ def control_lines(answer: Mapping) -> list[str]:
     ]  # fmt: skip
 
 
+def confound_lines(answer: Mapping) -> list[str]:
+    """What heart, muscles, eyes and the clock alone score, and whether the pipeline scores above them."""
+    lines = [_pipeline_line(answer), f"  this pipeline: {interval(answer['own'])}, {answer['n_subjects']} subjects"]
+    for row in answer["predictors"]:
+        name = row["name"].replace("_", " ")
+        if row["balanced_accuracy"] is None:
+            lines.append(f"  {name}: not computed: {row['reason']}")
+            continue
+        apart, mark = row["difference"], "" if row["beaten"] else "  NOT BEATEN"
+        p = "not computed" if apart["p"] is None else f"{apart['p']:.4f}"
+        lines.append(f"  {name} alone ({row['source']}): {interval(row['balanced_accuracy'])}; this pipeline less it "
+                     f"{interval(apart)}, p {p}{mark}")  # fmt: skip
+    return lines
+
+
 def label_lines(answer: Mapping) -> list[str]:
     """Label policies, agreement, and intended against reported."""
     lines = [str(answer["study"])]
@@ -303,21 +318,6 @@ def label_lines(answer: Mapping) -> list[str]:
 
 def transfer_lines(answer: Mapping) -> list[str]:
     """From one study to another."""
-def confound_lines(answer: Mapping) -> list[str]:
-    """What heart, muscles, eyes and the clock alone score, and whether the pipeline scores above them."""
-    lines = [_pipeline_line(answer), f"  this pipeline: {interval(answer['own'])}, {answer['n_subjects']} subjects"]
-    for row in answer["predictors"]:
-        name = row["name"].replace("_", " ")
-        if row["balanced_accuracy"] is None:
-            lines.append(f"  {name}: not computed: {row['reason']}")
-            continue
-        apart, mark = row["difference"], "" if row["beaten"] else "  NOT BEATEN"
-        p = "not computed" if apart["p"] is None else f"{apart['p']:.4f}"
-        lines.append(f"  {name} alone ({row['source']}): {interval(row['balanced_accuracy'])}; this pipeline less it "
-                     f"{interval(apart)}, p {p}{mark}")  # fmt: skip
-    return lines
-
-
     head = f"{_pipeline_line(answer)}, tested on {answer['to']}: {answer['n_subjects']} subjects"
     return [f"{head}, {answer['n_columns']} shared columns"] + [
         f"  alignment {row['alignment']}: {interval(row['balanced_accuracy'])}" for row in answer["scores"]
