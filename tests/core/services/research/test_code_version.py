@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from core import settings
-from core.services.research import results
+from core.evaluation.experiment import Spec
+from core.services.research import audits, prepared, results
+from tests.core.storage.handmade import NOW
+from tests.pages.research_site import ready
 
 OURS, OTHER = "a1b2c3d" + "0" * 33, "f" * 40
 
@@ -66,3 +69,17 @@ def test_another_commit_of_the_same_version_makes_no_audit_older():
     check = Said("0.1.0+a1b2c3d")
     assert results.apart(check, Said("0.1.0")) == results.apart(check, Said("0.1.0+fffffff")) == ""
     assert results.apart(check, Said("0.2.0+a1b2c3d")) == "older code version"
+
+
+def test_a_run_and_an_audit_store_the_code_and_another_commit_finds_them_again(store, monkeypatch):
+    ready(store, "mine", n=4)
+    spec = Spec("mine", "valence", "ecg", "logistic", "early", "loso", 0)
+    run = prepared.Prepared.of(store, spec).record(store, NOW)
+    key = audits.key_of(spec)
+    audits.once(store, "control", key, {}, lambda: {"found": 1}, NOW)
+    [line] = audits.results(store, "control")
+    assert run.code_version == line.code_version == settings.CODE
+    for room in (prepared, audits):
+        monkeypatch.setattr(room, "CODE", "0.1.0+fffffff")
+    assert prepared.Prepared.of(store, spec).record(store, NOW).id == run.id
+    assert audits.once(store, "control", key, {}, lambda: {"found": 2}, NOW) == {"found": 1}
