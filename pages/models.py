@@ -154,7 +154,7 @@ def decide(store, name: str, what: str) -> None:
     does = "lets it be used by default" if what == "approve" else "takes it out of use; sessions it analysed stay"
     st.markdown(f"To {what} **{formats.in_label(name)}** {does}.")
     with st.form("decide", border=False):
-        why = st.text_input("Reason", max_chars=200)
+        why = st.text_input("Reason", max_chars=200, key=f"why-{what}")  # that of another decision is never in it
         if st.form_submit_button(f"{what.capitalize()} the model", type="primary"):
             try:
                 (models.approve if what == "approve" else models.retire)(store, name, why, state.now())
