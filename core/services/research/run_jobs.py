@@ -40,9 +40,9 @@ def computes(job: Job, run: Mapping[str, Any]) -> bool:
     asked = {**_USUAL, **_ASKS[job.kind](job.params)}
     if not all(name in asked and _among(asked[name], run[name]) for name in _KEY):
         return False
-    key = [run[name] for name in _KEY]
+    key = {name: run[name] for name in _KEY}
     try:
-        return spec_of(*key, asked["options"]).config == spec_of(*key, run["options"]).config
+        return spec_of(**key, options=asked["options"]).config == spec_of(**key, options=run["options"]).config
     except Refused:  # the job named an option that there is not, and ran nothing
         return False
 
