@@ -77,6 +77,7 @@ def row(
         "Subjects": (line.summary or {}).get("n_subjects"),
         "n": (line.summary or {}).get(f"n_{of}s"),
         "Task": wording.TASKS.get(line.task, line.task),
+        "Options": research.not_usual(line.options),
         "Seed": line.seed,
         "Seconds": line.seconds,
         "Code": line.code_version,

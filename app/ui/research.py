@@ -216,6 +216,15 @@ def score_title(group: str) -> str:
     return f"{'EI' if group == 'ei' else formats.in_label(group, 40)} score"
 
 
+def not_usual(options: Mapping[str, Any]) -> str:
+    """The options of a run that somebody switched on, in words."""
+    said = [f"{name} {options[name]}" for name in ("oversample", "smoothing", "features") if options.get(name)]
+    said += ["flip"] if options.get("flip") else []
+    said += ["median of windows"] if options.get("aggregate") == "median" else []
+    said += ["selected inside"] if options.get("choices") else []
+    return ", ".join(said + [f"{k} {v}" for k, v in options.get("options", {}).items()]) or "as published"
+
+
 def with_scores(inputs: str, groups: Sequence[str]) -> str:
     """Inputs with the scores that a run was given too: eeg+ecg + EI score."""
     return " + ".join((inputs, *map(score_title, groups)))

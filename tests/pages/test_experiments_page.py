@@ -78,6 +78,14 @@ def test_the_list_has_every_run_with_interval_chance_and_state(research):
     assert frame.loc[VALUE, "Balanced accuracy"] == wording.NO_CLASSES and "(" in frame.loc[VALUE, "CCC"]
 
 
+def test_runs_that_differ_in_their_options_alone_are_told_apart_in_the_list(research):
+    frame = table(open_page("experiments"), "Options").set_index("Run")
+    assert frame.loc[FULL, "Options"] == "as published" and frame.loc[NET, "Options"] == "epochs 3"
+    told = {"task": "binary", "smoothing": "causal", "flip": True, "aggregate": "median", "features": "eeg16"}
+    assert ui.not_usual(told) == "smoothing causal, features eeg16, flip, median of windows"
+    assert ui.not_usual({"oversample": "smote", "choices": [{"c": 1}]}) == "oversample smote, selected inside"
+
+
 def test_a_leaky_run_is_marked_in_every_score_and_in_words(research):
     at = open_page("experiments")
     frame = table(at, "Chance").set_index("Run")
