@@ -42,7 +42,8 @@ def said(at) -> str:
 def test_a_card_says_what_its_net_is_given_and_what_a_prediction_is_of():
     text = said(open_page("models", model="eegnet"))
     assert "the signals themselves: 14 EEG channels at 128 Hz" in text and "One probability for each window." in text
-    assert "Recordings unlike its training are predicted with the warning W-DRIFT." in text
+    limits = said(open_page("models", model="eegnet", tab="Limits"))
+    assert "Recordings unlike its training are predicted with the warning W-DRIFT." in limits
     text = said(open_page("models", model="bilstm-attention"))
     assert "up to 5 windows in order of time, each told by 22 features" in text and "stretch of at most 5" in text
 
