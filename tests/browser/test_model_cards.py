@@ -42,6 +42,7 @@ def test_the_stress_card_is_shown_with_its_clock_and_a_decision_needs_a_reason(p
         dialog = page.get_by_role("dialog")
         dialog.get_by_role("button", name=f"{what} the model").click()
         expect(dialog.get_by_text("a reason is needed")).to_be_visible()
+        expect(dialog.get_by_label("Reason")).to_have_count(1)  # that of the dialog before is gone
         dialog.get_by_label("Reason").fill(reason)
         dialog.get_by_role("button", name=f"{what} the model").click()
         expect(dialog).to_have_count(0)
