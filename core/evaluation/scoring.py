@@ -51,12 +51,12 @@ def summarise(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> di
 def scores(
     dataset: Dataset, spec: Spec, results: Sequence[FoldResult], at: metrics.Level, by_trial: metrics.Level
 ) -> dict[str, Any]:
-    """Scores at one level: means over subjects with their 95 % subject bootstrap.
+    """Scores at one level: means over subjects with their 95 % interval (``metrics.cross_validated``).
 
     The range of chance is that of trials at both levels: windows of a trial stand or fall together.
     """
     named = metrics.SCORES if at.n_classes else metrics.VALUE_SCORES
-    found = {name: metrics.over_subjects(at.per_subject(*how)).model_dump() for name, how in named.items()}
+    found = {name: metrics.cross_validated(at.per_subject(*how)).model_dump() for name, how in named.items()}
     if not at.n_classes:
         return found
     return {
@@ -145,7 +145,7 @@ def details(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> dict
     if at.n_classes:
         counted = zip(classes, metrics.per_class(at.y, at.predicted, at.n_classes), strict=True)
         said["per_class"] = [{"class": c, "n": n, "precision": p, "recall": r} for c, (n, p, r) in counted]
-        each_loss = metrics.over_subjects(at.per_subject(metrics.log_loss, "p"))
+        each_loss = metrics.cross_validated(at.per_subject(metrics.log_loss, "p"))
         said["log_loss"] = {**each_loss.model_dump(), "clip": metrics.LOG_LOSS_CLIP}
     if at.n_classes != 2:
         return said

@@ -96,7 +96,7 @@ def compare(scores: Mapping[str, Mapping[str, float | None]], correction: str = 
         ``scores [{name, value, low, high, n_undefined, rank}]``, best first as 1, equal means share a rank; ``pairs
         [{a, b, value, low, high, n, p, p_adjusted, test, subjects}]``, value being a less b; ``correction``.
     """
-    found = {name: metrics.over_subjects(list(own.values())) for name, own in scores.items()}
+    found = {name: metrics.cross_validated(list(own.values())) for name, own in scores.items()}
     values = [round(i.value, 12) for i in found.values() if i.value is not None]
     ranked = [
         {

@@ -240,7 +240,7 @@ def judged(dataset: Dataset, spec: Spec, results: Sequence[FoldResult]) -> tuple
     at = scoring.level(dataset, spec, results, "trial")
     each: dict[str, list[Any]] = {name: at.per_subject(*how) for name, how in metrics.SCORES.items()}
     known = scoring.baselines(dataset, spec)
-    whole = {name: metrics.over_subjects(values) for name, values in each.items()}
+    whole = {name: metrics.cross_validated(values) for name, values in each.items()}
     flipped = {r.name: r.flipped for r in results}
     bins = metrics.reliability(at.y, at.p)
     rows, raw = out_of_fold(results)

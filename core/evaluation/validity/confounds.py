@@ -205,7 +205,7 @@ def panel(
     say(1.0, "done")
     told = [r for r in rows if r["balanced_accuracy"] is not None]
     return {
-        "own": metrics.over_subjects(list(own.values())).model_dump(), "n_subjects": len(own), "split": "loso",
+        "own": metrics.cross_validated(list(own.values())).model_dump(), "n_subjects": len(own), "split": "loso",
         "predictors": rows,
         "best": max(told, key=lambda r: r["balanced_accuracy"]["value"])["name"] if told else None,
         "not_beaten": [r["name"] for r in told if not r["beaten"]],
@@ -226,7 +226,7 @@ def _row(dataset: Dataset, spec: Spec, own: Mapping[str, float | None], sole: So
     apart = {k: v for k, v in statistics.paired(own, scores).items() if k != "subjects"}
     beaten = apart["p"] is not None and apart["p"] <= ALPHA and (apart["low"] or 0.0) > 0
     return {
-        **said, "balanced_accuracy": metrics.over_subjects(list(scores.values())).model_dump(), "difference": apart,
+        **said, "balanced_accuracy": metrics.cross_validated(list(scores.values())).model_dump(), "difference": apart,
         "beaten": bool(beaten),
     }  # fmt: skip
 

@@ -71,7 +71,7 @@ def control(
         for draw in range(draws):
             data = injected(dataset, own, size, spec.seed + draw)
             at = scoring.level(data, own, experiment.run(data, own), "trial")
-            each.append(metrics.over_subjects(at.per_subject(metrics.balanced_accuracy, "predicted")))
+            each.append(metrics.cross_validated(at.per_subject(metrics.balanced_accuracy, "predicted")))
         chance = 1 / at.n_classes
         found = sum(e.low is not None and e.low > chance for e in each)
         told.append({"size": size, "balanced_accuracy": float(np.mean([e.value for e in each])), "found": found,

@@ -62,7 +62,7 @@ def _premium(dataset: Dataset, spec: Spec, say: Progress) -> dict[str, Any]:
     pairs = zip(each["seen"], each["withheld"], strict=True)
     return {
         "premium": metrics.over_subjects([a - b for a, b in pairs]).model_dump(),
-        **{kind: metrics.over_subjects(v).model_dump() for kind, v in each.items()},
+        **{kind: metrics.cross_validated(v).model_dump() for kind, v in each.items()},
         "n_subjects": len(each["seen"]), "n_stimuli": sum(map(len, groups)), "n_groups": len(groups),
         "n_train_trials": {"least": min(sizes), "most": max(sizes)},
     }  # fmt: skip

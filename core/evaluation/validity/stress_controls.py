@@ -339,7 +339,7 @@ def _scores(rows: Rows, margin: np.ndarray, of: np.ndarray) -> dict[str, Any]:
     for score in ("roc_auc", "balanced_accuracy"):
         values = [e[score] for e in each.values()]
         out[score] = {
-            **metrics.over_subjects(values).model_dump(),
+            **metrics.cross_validated(values).model_dump(),
             "worst_quarter": metrics.worst_quarter(values).value,
         }
     return {**out, "per_subject": each}

@@ -135,6 +135,7 @@ def scores(datasets: Mapping[str, Dataset], spec: Spec) -> dict[str, Any]:
     told = []
     for name, of in each.items():
         loss = [each["original"][s] - of[s] for s in shared]
-        told.append({"signals": name, "balanced_accuracy": metrics.over_subjects([of[s] for s in shared]).model_dump(),
+        score = metrics.cross_validated([of[s] for s in shared])
+        told.append({"signals": name, "balanced_accuracy": score.model_dump(),
                      "loss": metrics.over_subjects(loss).model_dump()})  # fmt: skip
     return {"n_subjects": len(shared), "split": "subject_kfold", "scores": told}

@@ -266,7 +266,8 @@ def worst_quarters(store: Store) -> dict[str, Quarter]:
         name, ranked = experiments.name_of(of.id), sorted(scores[of.id], key=lambda s: (scores[of.id][s], s))
         chosen = tuple(sorted(ranked[: -(-len(ranked) // 4)]))
         lacking = [s for s in chosen if s not in own]
-        found = metrics.over_subjects([own[s] for s in chosen if s in own]).model_dump(include={"value", "low", "high"})
+        interval = metrics.cross_validated([own[s] for s in chosen if s in own])
+        found = interval.model_dump(include={"value", "low", "high"})
         if lacking:
             quarter = Quarter(name, chosen, why=f"lacks {', '.join(lacking)} of the lowest quarter of {name}")
         else:

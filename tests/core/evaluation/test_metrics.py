@@ -104,6 +104,23 @@ def test_the_interval_of_few_people_holds_what_is_true_as_often_as_it_says(n):
     assert np.mean(held) > 0.92
 
 
+def test_a_score_of_folds_that_share_people_has_an_interval_that_knows_of_it():
+    values = list(np.random.default_rng(1).normal(0.6, 0.1, 40))
+    plain, found = metrics.over_subjects(values), metrics.cross_validated(values)
+    by = np.sqrt(1 + 40 / 39)  # Nadeau and Bengio: one person tested to 39 learned from
+    assert found.value == plain.value
+    assert found.low == pytest.approx(plain.value - by * (plain.value - plain.low))
+    assert found.high == pytest.approx(plain.value + by * (plain.high - plain.value))
+
+
+def test_an_interval_of_folds_ends_at_the_lowest_and_the_highest_subject():
+    found = metrics.cross_validated([0.4, None, 0.6])
+    assert (found.low, found.value, found.high, found.n_undefined) == (0.4, pytest.approx(0.5), 0.6, 1)
+    alone, nobody = metrics.cross_validated([0.7]), metrics.cross_validated([None])
+    assert (alone.low, alone.high) == (0.7, 0.7)
+    assert nobody.value is None and nobody.low is None
+
+
 def test_the_worst_quarter_is_rounded_up():
     assert metrics.worst_quarter([i / 100 for i in range(27)]).value == pytest.approx(0.03)  # 0 to 6: seven of 27
     assert metrics.worst_quarter([0.4, None]).n_undefined == 1
