@@ -21,7 +21,10 @@ LEAKY = (
     "nothing about a new person and stands here only to show the price of the leak."
 )
 OUTCOMES: Mapping[str, str] = {"fail": "✕ fail", "not_checkable": "○ not checkable", "pass": "■ pass"}
-OVER_SUBJECTS = "Mean over subjects with its 95 % bootstrap interval over subjects."
+OVER_SUBJECTS = (
+    "Mean over subjects with its 95 % interval: a bootstrap over subjects, made wider because all folds learned from "
+    "nearly the same people."
+)
 NO_RANKING = "not computed: it ranks nobody"
 MODEL_STATES: Mapping[str, str] = {
     "approved": "■ Approved", "draft": "○ Draft", "retired": "✕ Retired", "locked": "✕ Locked",
