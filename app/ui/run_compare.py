@@ -103,7 +103,7 @@ def disagreement(store, lines: Mapping[str, Line]) -> None:
             "From the stored predictions of what each fold left out. Label: each run's own, by the cut of its fold. "
             "Probability: the distance between the two probabilities of High; of several "
             "classes, half the sum of the distances of all classes, from 0 to 1. Both are means over a subject's "
-            "trials, then over subjects, with a 95 % bootstrap interval over subjects. Runs that agree can both be wrong."
+            "trials, then over subjects, with a 95 % bootstrap interval over them. Runs that agree can both be wrong."
         )
 
 
