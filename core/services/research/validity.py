@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[float, str], None]
 # counts up when what is computed changes, so that older results stay beside newer ones
-VERSION = 1
+VERSION = 2
 
 
 def stimulus(
