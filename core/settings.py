@@ -146,6 +146,11 @@ MEASURE_NAMES = {
 
 # --- A session below this usable share is drawn hollow and left out of baselines (ux 5)
 LOW_USABLE_SHARE = 0.5
+# --- People that a statistic of a group is of: below the first it is not shown (ux 9), below the second it has no
+# verdict (ux 10.10)
+FEWEST_PEOPLE = 5
+VERDICT_PEOPLE = 10
+
 # --- Sessions until a personal baseline is no longer "learning", and its weight of the newest (S1-24)
 BASELINE_SESSIONS = 10
 BASELINE_ALPHA = 0.1

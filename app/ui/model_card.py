@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.ui import components, formats, research, wording
 from app.ui.charts import research as charts
-from core.reports.words import given, people_not_target, raised
+from core.reports import words
 
 Card = Mapping[str, Any]
 WORST = 5
@@ -45,9 +45,9 @@ def scores(card: Card) -> None:
     ]  # fmt: skip
     components.table(pd.DataFrame(rows), kind="model-scores", subject=card["name"], key="model-scores")
     st.caption(f"One subject left out at a time, by trial. {wording.OVER_SUBJECTS}")
-    if at_other_cuts := raised(card):
+    if at_other_cuts := words.raised(card):
         st.caption(formats.in_label(at_other_cuts, 400))
-    for target, said in people_not_target(card).items():
+    for target, said in words.people_not_target(card).items():
         st.warning(formats.in_label(f"▲ {formats.name(target)}: {said}", 400))
     told = card.get("controls") or {}
     if told.get("meaning"):
@@ -78,7 +78,7 @@ def data(card: Card) -> None:
         "Kind of model": f"{research.model_title(told['model'])}{fusion}, seed {told['seed']}",
         "Needs": "; ".join(needs),
         "Signals are scaled": wording.NORM_MODES.get(card["pipeline"]["norm_mode"], card["pipeline"]["norm_mode"]),
-        **given(card),
+        **words.given(card),
     }
     for name, target in card["targets"].items():
         facts[f"{formats.name(name)} is High"] = (
@@ -107,6 +107,21 @@ def subjects(card: Card) -> None:
     frame = pd.DataFrame(rows).astype({"AUC": float}).sort_values(["Target", "Balanced accuracy"], kind="stable")
     components.table(frame, kind="model-subjects", subject=card["name"], key="model-subjects")
     st.caption("AUC is not computed for a subject whose trials are all of one class.")
+    subgroups(card)
+
+
+def subgroups(card: Card) -> None:
+    """The people of each group that the study names, and by what rule."""
+    st.markdown("##### For which groups of people?")
+    rows = words.subgroups(card, research.interval, formats.name)
+    if rows:
+        columns = ["Target", "Field", "Group", "People", "Balanced accuracy", "AUC", "Reading"]
+        frame = pd.DataFrame(rows, columns=columns)
+        frame[["Field", "Group"]] = frame[["Field", "Group"]].map(formats.visible)
+        components.table(frame, kind="model-subgroups", subject=card["name"], key="model-subgroups")
+        st.caption(f"{wording.OVER_SUBJECTS} {words.SUBGROUPS_ARE}")
+    for line in words.subgroup_rules(card):
+        st.markdown(f"- {formats.in_label(line, 400)}")
 
 
 def worst(card: Card, target: str) -> str:

@@ -16,10 +16,10 @@ from core.errors import Refused
 from core.evaluation import disagreement, metrics
 from core.evaluation.dataset import Dataset
 from core.insights.statistics import false_discovery
+from core.settings import VERDICT_PEOPLE
 from core.types import Study
 
 RULES = ("median", "tertile", "cut")
-LEAST = 10  # people in each group, below which there are numbers and no verdict (ux 10.10)
 PERMUTATIONS = 4999
 SEED = 20260105
 # a group with as few values as this is counted value by value in the table of confounders, not averaged
@@ -40,7 +40,7 @@ class Parted:
     @property
     def enough(self) -> bool:
         """Whether there are enough people in both groups for a verdict."""
-        return min(len(self.high), len(self.low)) >= LEAST
+        return min(len(self.high), len(self.low)) >= VERDICT_PEOPLE
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,15 @@ def scores(study: Study) -> dict[str, dict[str, float]]:
             found.setdefault(name, {}).setdefault(trial.subject, set()).add(value)
     out = {}
     for name, given in found.items():
-        own = {subject: _number(*values) for subject, values in given.items() if len(values) == 1}
+        own = {subject: number(*values) for subject, values in given.items() if len(values) == 1}
         known = {subject: value for subject, value in own.items() if value is not None}
         if len(known) == len(given) and len(set(known.values())) > 1:
             out[name] = known
     return out
 
 
-def _number(text: str) -> float | None:
+def number(text: str) -> float | None:
+    """A finite number that a text says; None where it says none."""
     try:
         value = float(text)
     except ValueError:

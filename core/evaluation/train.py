@@ -15,7 +15,7 @@ from core import features
 from core.compute import part
 from core.dsp.montage import lacking
 from core.errors import NotFound, Refused
-from core.evaluation import calibration, drift, experiment, metrics, scoring, sessions, tasks
+from core.evaluation import calibration, drift, experiment, metrics, scoring, sessions, subgroups, tasks
 from core.evaluation.dataset import Dataset, Progress, check_inputs, ordered, prepare
 from core.evaluation.experiment import FoldResult, Spec
 from core.evaluation.validity import identity, leak_audit
@@ -109,8 +109,12 @@ def train(
 
 @dataclass(frozen=True)
 class Learned:
-    """What came of one target: its scores on people left out, its leak audit, and what was fitted on everybody."""
+    """What came of one target: its scores on people left out, its leak audit, and what was fitted on everybody.
 
+    ``trials``: what was predicted of each trial of a person left out.
+    """
+
+    trials: metrics.Level
     evaluation: Evaluation
     calibration: Calibration
     premium: Interval
@@ -139,7 +143,8 @@ def _learned(
         threshold = calibration.raised(threshold, calibrated(_calm(dataset, spec, found), by))
         whole = experiment.fit(dataset, spec, tasks.task(dataset, "binary", spec.target), rows, rows[:0], {})
     named = _identity(dataset, spec)
-    return Learned(evaluation, reliability, premium, scores, checks, named, by, threshold, whole.estimator)
+    trials = scoring.level(dataset, spec, found, "trial")
+    return Learned(trials, evaluation, reliability, premium, scores, checks, named, by, threshold, whole.estimator)
 
 
 def _card(
@@ -172,6 +177,9 @@ def _card(
             "training": {**_training(study, study_sha256, dataset, spec.model, spec.seed), "fusion": spec.fusion},
             "loso": {target: own.evaluation for target, own in learned.items()},
             "calibration": {target: own.calibration for target, own in learned.items()},
+            "subgroups": subgroups.results(
+                subgroups.partings(study), {target: own.trials for target, own in learned.items()}
+            ),
             "leak_audit": LeakAudit(
                 premium={target: own.premium for target, own in learned.items()},
                 scores={target: own.scores for target, own in learned.items()},

@@ -198,6 +198,31 @@ class Seen(_Strict):
         return self
 
 
+class Subgroup(_Strict):
+    """People left out who share a group of a field, such as sex: ``n`` of them, and their scores.
+
+    A score of fewer than five people is null, and ``reason`` says so.
+    """
+
+    field: str
+    group: str
+    n: int = Field(ge=0)
+    balanced_accuracy: Interval | None
+    roc_auc: Interval | None
+    reason: str = ""
+
+
+class Subgroups(_Strict):
+    """Results by target for the groups of people that the study names, and by what rule each field parts them.
+
+    ``reason``: why there are none; older cards were made without.
+    """
+
+    rules: dict[str, str] = Field(default_factory=dict)
+    results: dict[str, list[Subgroup]] = Field(default_factory=dict)
+    reason: str = "they were not computed when this card was made"
+
+
 class Card(_Strict):
     """Everything a bundle must say of itself (design 3). Its numbers are written by the evaluation.
 
@@ -205,6 +230,7 @@ class Card(_Strict):
     ``seen``: what it is given of a recording; older cards are of models of features.
     ``controls``: what a score is worth where something else than the target could have made it, such as the clock.
     ``drift``: the training features, that an incoming recording is held against; older cards have none.
+    ``subgroups``: how well it does for groups of people; older cards say that they have none.
     """
 
     name: str = Field(pattern=f"^{NAME.pattern}$")
@@ -223,6 +249,7 @@ class Card(_Strict):
     training: Training
     loso: dict[str, Evaluation]
     calibration: dict[str, Calibration]
+    subgroups: Subgroups = Subgroups()
     leak_audit: LeakAudit
     controls: dict[str, Any] | None = None
     drift: Distribution | None = None

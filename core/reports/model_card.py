@@ -28,6 +28,7 @@ def pdf(told: Told, about: About) -> bytes:
     _scores(paper, told)
     for target in told["loso"]:
         _subjects(paper, target, told["loso"][target])
+    _subgroups(paper, told)
     for target, found in told["calibration"].items():
         _calibration(paper, target, found)
     _leaks(paper, told["leak_audit"])
@@ -101,6 +102,17 @@ def _subjects(paper: Paper, target: str, found: Told) -> None:
             for s in each
         ],
     )  # fmt: skip
+
+
+def _subgroups(paper: Paper, told: Told) -> None:
+    """The people of each group that the study names."""
+    paper.heading("For which groups of people?")
+    rows = words.subgroups(told, interval, name)
+    if rows:
+        head = ("Target", "Field", "Group", "People", "Balanced accuracy", "AUC", "Reading")
+        paper.table(head, rows, (1.1, 1, 1.2, 0.8, 1.8, 1.8, 1.6))
+        paper.caption(f"{words.OVER_SUBJECTS} {words.SUBGROUPS_ARE}")
+    paper.text(*(f"- {line}" for line in words.subgroup_rules(told)))
 
 
 def _calibration(paper: Paper, target: str, found: Told) -> None:

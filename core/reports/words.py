@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from statistics import median
 from typing import Any
 
 from core.reports.values import known
+from core.settings import VERDICT_PEOPLE
 
 SPLITS: Mapping[str, str] = {
     "loso": "LOSO: one subject left out",
@@ -84,6 +85,48 @@ def given(card: Mapping[str, Any]) -> dict[str, str]:
         "sequence": f"up to {seen.get('longest')} windows in order of time, each told by {features}",
     }.get(seen.get("takes", "features"), features)
     return {"Is given": what, "A prediction": seen.get("each", "One probability for each window.")}
+
+
+SUBGROUPS_ARE = (
+    "Each row is of the people of one group. The groups of a field are not compared here, and they may differ in more "
+    "than the field."
+)
+
+
+def subgroups(card: Mapping[str, Any], score: Callable[[Any], str], name: Callable[[str], str]) -> list[tuple]:
+    """(target, field, group, people, balanced accuracy, AUC, reading) of the groups of people of a card.
+
+    ``score`` writes an interval, ``name`` a target. A score of fewer than five people says so in place of a number.
+    """
+    return [
+        (
+            name(target), own["field"], own["group"], own["n"],
+            *(score(own[s]) if known((own[s] or {}).get("value")) is not None else f"not shown: {own['reason']}"
+              for s in ("balanced_accuracy", "roc_auc")),
+            _reading(own),
+        )
+        for target, found in card["subgroups"]["results"].items()
+        for own in found
+    ]  # fmt: skip
+
+
+def _reading(own: Mapping[str, Any]) -> str:
+    """Where the interval of a group lies to a coin; no verdict on few people."""
+    low, high = (known((own["balanced_accuracy"] or {}).get(end)) for end in ("low", "high"))
+    if low is None or high is None:
+        return own["reason"]
+    if own["n"] < VERDICT_PEOPLE:
+        return f"fewer than {VERDICT_PEOPLE} people: no verdict"
+    if low <= 0.5 <= high:
+        return "the interval holds 0.50, a coin"
+    return f"the interval lies {'above' if low > 0.5 else 'below'} 0.50, a coin"
+
+
+def subgroup_rules(card: Mapping[str, Any]) -> list[str]:
+    """By what rule each field parts the people of a card, or why there are no groups."""
+    told = card["subgroups"]
+    why = [f"There are no results by subgroup: {told['reason']}."] if told["reason"] else []
+    return why + [f"{field}: {rule}." for field, rule in told["rules"].items()]
 
 
 # of what is left to name beyond guessing, the share from which features are said to name the person

@@ -109,6 +109,30 @@ def test_a_card_whose_features_name_people_while_its_score_is_at_chance_says_so(
     assert "▲ Valence: the features name the person in 93% of windows" in said(open_page("models", model="ours"))
 
 
+def test_results_by_subgroup_stand_under_the_subjects_and_an_older_card_has_none(filled):
+    older = open_page("models", model=DEMO, tab="Subjects")
+    assert "There are no results by subgroup: they were not computed when this card was made." in said(older)
+    place = filled.data_dir / "models" / "ours"
+    shutil.copytree(MODELS_SHIPPED / DEMO, place)
+    card = json.loads((place / "card.json").read_text()) | {"name": "ours"}
+    score = {"value": 0.71, "low": 0.62, "high": 0.8}
+    rows = [{"field": "*sex*", "group": "f", "n": 11, "balanced_accuracy": score, "roc_auc": score},
+            {"field": "*sex*", "group": "m", "n": 6, "balanced_accuracy": score, "roc_auc": None, "reason": "few"},
+            {"field": "*sex*", "group": "not given", "n": 2, "balanced_accuracy": None, "roc_auc": None,
+             "reason": "fewer than 5 people"}]  # fmt: skip
+    card["subgroups"] = {"rules": {"*sex*": "by value"}, "results": {"valence": rows}, "reason": ""}
+    (place / "card.json").write_text(json.dumps(card))
+    at = open_page("models", model="ours", tab="Subjects")
+    assert "*sex*: by value." in said(at) and "no results by subgroup" not in said(at)
+    assert table(at, "Reading").to_numpy().tolist() == [
+        ["Valence", "*sex*", "f", 11, "0.71 (0.62-0.80)", "0.71 (0.62-0.80)", "the interval lies above 0.50, a coin"],
+        ["Valence", "*sex*", "m", 6, "0.71 (0.62-0.80)", "not shown: few", "fewer than 10 people: no verdict"],
+        ["Valence", "*sex*", "not given", 2, *["not shown: fewer than 5 people"] * 2, "fewer than 5 people"],
+    ]
+    left = json.loads(next(iter(reports.model_card(filled, "ours", now=NOW).files.values())))["subgroups"]
+    assert left["results"]["valence"][0]["roc_auc"]["value"] == 0.71 and left["rules"] == {"*sex*": "by value"}
+
+
 def test_a_model_whose_files_changed_is_locked(filled):
     place = filled.data_dir / "models" / "ours"
     shutil.copytree(MODELS_SHIPPED / DEMO, place)

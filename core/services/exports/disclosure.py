@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-# people that a statistic of a cohort is of, below which its value does not leave (ux 9)
-FEWEST = 5
+from core.settings import FEWEST_PEOPLE
+
 # what stands in place of each
 WORDS_KEPT = "kept here"
-FEW = f"fewer than {FEWEST} people"
+FEW = f"fewer than {FEWEST_PEOPLE} people"
 
 
 def few(*people: int) -> bool:
@@ -19,7 +19,7 @@ def few(*people: int) -> bool:
     >>> few(4), few(5), few(0), few(12, 3)
     (True, False, False, True)
     """
-    return any(0 < n < FEWEST for n in people)
+    return any(0 < n < FEWEST_PEOPLE for n in people)
 
 
 def words_kept(table: pd.DataFrame, *columns: str, where: Sequence[bool] | None = None) -> pd.DataFrame:

@@ -133,6 +133,7 @@ GROUPS: dict[str, tuple[str, str, str]] = {
 CARD: dict[str, str] = {
     "targets": "what one number means: orientation, scale, cut, calibrator and threshold",
     "loso": "scores of people left out, by target and subject, beside chance, majority and stratified draw",
+    "subgroups": "the same scores for groups of people that the study names, and by what rule each field parts them",
     "calibration": "calibration error, Brier score, spread between calibrators, bins",
     "leak_audit": "premium of random windows, scores by split, every check with evidence",
     "controls": "what else could have made the score, where it was asked",

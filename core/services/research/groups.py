@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from core.errors import NotFound, Refused
 from core.services.research import experiments, studies
 from core.services.research.experiments import Line
+from core.settings import VERDICT_PEOPLE
 from core.storage.store import Store
 
 if TYPE_CHECKING:
@@ -192,5 +193,5 @@ def _method(
             f"controlled over all {len(outcomes)} outcomes (Benjamini and Hochberg).",
         ]
     if not parted.enough:
-        said.append(f"With fewer than {groups.LEAST} subjects in a group there is no verdict.")
+        said.append(f"With fewer than {VERDICT_PEOPLE} subjects in a group there is no verdict.")
     return " ".join(said)

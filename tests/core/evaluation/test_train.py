@@ -147,6 +147,30 @@ def test_how_well_the_features_name_the_person_is_written_as_a_number(trained):
         assert f"(chance {probe['chance']:.0%}, {probe['n_subjects']} subjects)" in said
 
 
+def test_a_card_has_the_scores_of_groups_of_people_out_of_its_folds(store, trained):
+    assert trained["subgroups"] == {"rules": {}, "results": {}, "reason": "no group fields in the study"}
+    made = studies.simulate(store, "grouped", **SMALL | {"subjects": 6, "inputs": "ecg"}, now=NOW)
+    people = sorted({t.subject for t in made.trials})
+    women, ages = people[1:], dict(zip(people, (20, 31, 25, 44, 52, 38), strict=True))
+    folder.regroup(store.data_dir / "studies", "grouped", {
+        s: {"sex": "f" if s in women else "m", "age": str(ages[s])} for s in people
+    })  # fmt: skip
+    told = models.train(store, "grouped", ["arousal"], "logistic", "ecg", publish="grouped", now=NOW)
+    found = {(g["field"], g["group"]): g for g in told["subgroups"]["results"]["arousal"]}
+    assert {key: g["n"] for key, g in found.items()} == {
+        ("sex", "f"): 5, ("sex", "m"): 1, ("age", "up to 34.5"): 3, ("age", "above 34.5"): 3,
+    }  # fmt: skip
+    each = {s["subject"]: s for s in told["loso"]["arousal"]["subjects"]}
+    for score in ("balanced_accuracy", "roc_auc"):
+        own = found["sex", "f"][score]
+        assert own["value"] == pytest.approx(np.mean([each[s][score] for s in women]), abs=1e-6)
+        assert own["low"] <= own["value"] <= own["high"]
+        assert found["sex", "m"][score] is None
+    assert found["sex", "m"]["reason"] == "fewer than 5 people"
+    assert "median of 34.5" in told["subgroups"]["rules"]["age"] and told["subgroups"]["reason"] == ""
+    assert bundle.by_name("grouped").card.subgroups.model_dump() == told["subgroups"]
+
+
 def test_a_trained_model_tells_high_from_low_on_a_person_it_has_not_seen(trained):
     own = bundle.by_name("own")
     found = {}

@@ -243,6 +243,13 @@ def test_a_card_of_a_net_says_what_the_net_is_shown(tmp_path):
     assert "seen" not in older and Card.model_validate(older).seen.takes == "features"
 
 
+def test_an_older_card_says_that_subgroups_were_not_computed():
+    older = card()
+    assert "subgroups" not in older
+    told = Card.model_validate(older).subgroups
+    assert told.results == {} and told.reason == "they were not computed when this card was made"
+
+
 def test_weights_of_a_net_that_are_cut_short_are_refused_with_or_without_their_hash(tmp_path):
     import hashlib
 

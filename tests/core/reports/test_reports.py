@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from core.models.bundle import Card
 from core.reports import fonts, leak_audit, model_card, words
 from core.reports.paper import About
 from core.settings import MODELS_SHIPPED
@@ -38,7 +39,7 @@ AUDIT = {
 
 def card(name: str = "demo-eeg-ecg") -> dict:
     """A shipped card as the export service writes it."""
-    told = json.loads((MODELS_SHIPPED / name / "card.json").read_text())
+    told = Card.model_validate_json((MODELS_SHIPPED / name / "card.json").read_text()).model_dump(mode="json")
     return told | {"state": "approved", "limits": {}, "decisions": [], "reporting": {}}
 
 
@@ -93,6 +94,30 @@ def test_features_that_name_the_person_beside_a_score_at_chance_are_flagged(accu
         )
         printed = " ".join(text(model_card.pdf(told, ABOUT)).split())
         assert "They tell who it is" in printed
+
+
+def test_groups_of_people_have_their_numbers_and_no_verdict_where_there_are_few():
+    told = card()
+    plain = " ".join(text(model_card.pdf(told, ABOUT)).split())
+    assert "There are no results by subgroup: they were not computed when this card was made." in plain
+    wide, high, none = (
+        {"value": 0.512, "low": 0.401, "high": 0.623}, {"value": 0.787, "low": 0.654, "high": 0.898},
+        {"not_computed": "too_few"},
+    )  # fmt: skip
+    rows = [("sex", "f", 12, wide, high, ""), ("sex", "m", 10, high, none, "fewer than 5 people have both"),
+            ("age", "up to 31", 9, high, high, ""),
+            ("age", "above 31", 4, none, none, "fewer than 5 people")]  # fmt: skip
+    names = ("field", "group", "n", "balanced_accuracy", "roc_auc", "reason")
+    told["subgroups"] = {"rules": {"sex": "by value", "age": "a number, split at its median of 31"}, "reason": "",
+                         "results": {"valence": [dict(zip(names, r, strict=True)) for r in rows]}}  # fmt: skip
+    assert [r[-1] for r in words.subgroups(told, str, str)] == [
+        "the interval holds 0.50, a coin", "the interval lies above 0.50, a coin",
+        "fewer than 10 people: no verdict", "fewer than 5 people",
+    ]  # fmt: skip
+    said = " ".join(text(model_card.pdf(told, ABOUT)).split())
+    assert "0.512 (0.401 to 0.623)" in said and "not shown: fewer than 5 people" in said
+    assert "not shown: fewer than 5 people have both" in said
+    assert "- age: a number, split at its median of 31." in said
 
 
 def test_a_stress_report_puts_the_clock_beside_the_score_and_says_what_it_tells():
