@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from app.ui import charts, components, formats, research, state, wording
+from app.ui import charts, components, formats, nav, research, state, wording
 from core.services.exports import disclosure, reports
-from core.services.research import groups
+from core.services.research import groups, run_jobs
 from core.services.research.experiments import Line
 from core.services.research.groups import Report
 
@@ -113,6 +113,24 @@ def split(report: Report) -> None:
         "out. Cut: above it is High. A score on an edge counts as the lower group, so that equal scores never "
         "lie in two groups; with many equal scores the groups are then not of equal size.",
     )
+
+
+def unfinished(store, study: str) -> None:
+    """Runs of the study that cannot be chosen yet: the bar of the job that is at one, and what the others lack."""
+    live = run_jobs.of_study(store, study)
+    if live:
+        research.at_it(store, max(live, key=lambda job: job.state == "running"))
+    lines = groups.unfinished(store, study)
+    if not lines:
+        return
+    st.caption(
+        f"{formats.counted(len(lines), 'run')} of this study cannot be chosen, for not all folds are done: "
+        "an outcome of some people would be another one."
+    )
+    with st.container(horizontal=True):
+        for line in lines:
+            n = f"{line.n_failed} of {line.n_folds} failed" if line.n_failed else f"{line.n_done} stored"
+            nav.link("experiments", f"{line.id}: {wording.EXPERIMENT_STATES[line.state]}, {n}", {state.RUN: line.id})
 
 
 def dummies(report: Report) -> None:
@@ -226,6 +244,7 @@ with components.page("ei-groups"):
         input_ = picked(
             "Features of", state.INPUT, inputs, inputs[0], format_func=lambda t: wording.CHANNEL_TYPES.get(t, t)
         ) if inputs else None  # fmt: skip
+    unfinished(store, study)
     scores = scored[study][group]
     rule = state.choice("Split", state.RULE, RULES, "median")
     cut = None

@@ -18,7 +18,7 @@ from app.ui.validity import Pipeline
 from core.errors import AffectlineError, NotFound
 from core.services.exports import reports
 from core.services.jobs import Job
-from core.services.research import audits, experiments, results, studies
+from core.services.research import audits, experiments, results, run_jobs, studies
 from core.services.research.audits import Line
 from core.services.research.experiments import Line as Run
 from core.services.research.results import Now
@@ -26,13 +26,14 @@ from core.services.research.results import Now
 CHOICE = (
     state.AUDIT, state.RUN, state.STUDY, state.TARGET, state.MODEL, state.INPUTS, state.FUSION, state.SEED, state.TAB,
 )  # fmt: skip
+KIND = "leak_audit"
 PROBES, NULL = ("subject probe", "stimulus probe"), ("label permutation",)
 
 
 # ------------------------------------------------------------------------------------------------ choosing
 def overview(store) -> None:
     """The audits there are, and the ways to another: a run, or a pipeline."""
-    found, runs = audits.results(store, "leak_audit"), experiments.all_experiments(store)
+    found, runs = audits.results(store, KIND), experiments.all_experiments(store)
     if not studies.all_studies(store) and not found:
         components.empty(
             "**Choose a run: there is none yet.** A leak audit runs one pipeline under leaky and clean splits and "
@@ -42,6 +43,9 @@ def overview(store) -> None:
         research.demo_run(store)
         return
     st.markdown("**Choose a run, or a pipeline.** It is run under five splits, and every check is named.")
+    live = [job for job in run_jobs.under_way(store) if job.kind == KIND]
+    if live:
+        research.at_it(store, max(live, key=lambda job: job.state == "running"))
     binary = [x for x in runs if x.task == "binary"]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         names = {x.id: f"{x.id}: {Pipeline.of(x).title}, {wording.SPLITS.get(x.split, x.split)}" for x in binary}
@@ -137,7 +141,7 @@ def asked(store) -> Asked | None:
     """What the URL asks about; what is not there is said, never replaced."""
     audit, run = state.param(state.AUDIT), state.param(state.RUN)
     if audit:
-        line = next((x for x in audits.results(store, "leak_audit") if str(x.id) == audit), None)
+        line = next((x for x in audits.results(store, KIND) if str(x.id) == audit), None)
         if line is None:
             st.error(f"Unknown audit {formats.in_label(audit, 40)}. No other is shown in its place.")
             return None
@@ -175,19 +179,56 @@ def show(store, of: Asked) -> None:
     now = present(store, pipeline)
     beside = of.run or now
     line = of.audit or results.newest_check(
-        store, "leak_audit", pipeline.key, beside=beside, **{"groups": None, **pipeline.more}
+        store, KIND, pipeline.key, beside=beside, **{"groups": None, **pipeline.more}
     )
-    if line is None and now is not None:
+    live = under_way(store, pipeline)
+    if live is not None:
+        research.at_it(store, live)
+    elif line is None and now is not None:
         components.empty(
             "**Not audited yet.** The pipeline is run under five splits, each an experiment that is stored fold by "
             "fold, and then checked: minutes for a small study, hours for a net. It goes on by itself."
         )
+        begun(store, pipeline, now)
     if line is not None:
         validity.older(line, beside)
         audit(store, line)
-    start(store, pipeline, line is not None, now is None)
+    if live is None:
+        start(store, pipeline, line is not None, now is None)
     st.divider()
     validity.panels(store, pipeline, now)
+
+
+def under_way(store, pipeline: Pipeline) -> Job | None:
+    """The audit of this pipeline that is queued or at work."""
+    asked = {**pipeline.key, **pipeline.more}
+    live = (job for job in run_jobs.under_way(store) if job.kind == KIND)
+    return next((job for job in live if {"fusion": "early", "seed": 0, **job.params} == asked), None)
+
+
+def begun(store, pipeline: Pipeline, now: Now) -> None:
+    """What an audit that is not there yet has already: each split with its folds; no premium before all are done."""
+    found = audits.begun(store, {**pipeline.key, "fusion": pipeline.fusion}, now.config)
+    lines = [line for line in found.values() if line is not None]
+    if not lines:
+        return
+    n = sum(line.state == "done" for line in lines)
+    st.markdown("##### What is stored already?")
+    st.caption(
+        f"{n} of {len(found)} splits are done. What is stored is not computed again; premium and checks come when all "
+        "are done."
+    )
+    rows = [
+        {"Split": wording.SPLITS.get(split, split).partition(":")[0],
+         "State": wording.EXPERIMENT_STATES[line.state] if line else "○ not begun",
+         "Folds": f"{line.n_done} of {line.n_folds or 'not yet known'}" if line else "none",
+         "Failed": str(line.n_failed) if line else "none", "Run": line.id if line else "none"}
+        for split, line in found.items()
+    ]  # fmt: skip
+    components.table(pd.DataFrame(rows), kind="leak-begun", subject="cohort", key="begun")
+    with st.container(horizontal=True):
+        for line in lines:
+            nav.link("experiments", f"Open {line.id}", {state.RUN: line.id})
 
 
 def present(store, pipeline: Pipeline) -> Now | None:
@@ -203,7 +244,7 @@ def start(store, pipeline: Pipeline, again: bool, refused: bool) -> None:
     """The button that queues the audit, and the command that does the same."""
     if st.button("Audit again" if again else "Start the leak audit", type="secondary" if again else "primary",
                  disabled=refused, key="start_audit"):  # fmt: skip
-        job_panel.submit(store, "leak_audit", {**pipeline.key, **pipeline.more}, f"Leak audit: {pipeline.title}")
+        job_panel.submit(store, KIND, {**pipeline.key, **pipeline.more}, f"Leak audit: {pipeline.title}")
     if again:
         st.caption("Where neither study nor pipeline changed, the stored audit comes back.")
     scores = (word for group in pipeline.groups for word in ("--score", group))
@@ -299,7 +340,7 @@ with components.page("leak-audit"):
     store = state.store()
     if any(state.param(n) for n in CHOICE[:3]):
         research.back(*CHOICE, state.JOB, label="Choose another")
-    job = job_panel.of_url(store, ("leak_audit", "validity", "demo_run"))
+    job = job_panel.of_url(store, (KIND, "validity", "demo_run"))
     if job is not None:
         job_panel.show(store, job, ended, "" if job.kind == "validity" else research.KEPT)
     of = asked(store)

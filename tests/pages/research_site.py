@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor, Future
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from core import compute
 from core.errors import Refused
 from core.evaluation import experiment
 from core.services.jobs import Cancelled
-from core.services.research import experiments, studies
+from core.services.research import audits, experiments, studies
 from core.storage.store import Store
 from core.studies import folder
 from tests.core.services.research.test_experiments import inline
@@ -79,3 +81,23 @@ def stop(share: float, words: str) -> None:
     """A person presses Cancel after the folds have ended."""
     if words.startswith(f"fold {FOLDS}"):
         raise Cancelled
+
+
+def stopped_audit(store: Store, patch: pytest.MonkeyPatch, study: str = "small", target: str = "valence") -> None:
+    """A leak audit of logistic regression on ECG that is cancelled in its third split, after two of its folds."""
+
+    class Slow(Executor):
+        def submit(self, fn, /, *args, **kwargs):
+            future: Future = Future()
+            spec, fold = args[1:3]
+            if spec.split != "subject_kfold" or fold < 2:
+                future.set_result(fn(*args, **kwargs))
+            return future
+
+    def cancel(share: float, words: str) -> None:
+        if words.startswith("subject_kfold: fold 2"):
+            raise Cancelled
+
+    patch.setattr(compute, "executor", lambda processes=None: nullcontext(Slow()))
+    with pytest.raises(Cancelled):
+        audits.leak_audit(store, study, target, "logistic", "ecg", now=NOW, progress=cancel)

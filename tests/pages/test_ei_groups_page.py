@@ -1,4 +1,4 @@
-"""EI groups: without scores, without an experiment, with few people, with enough, and beside a model that guesses."""
+"""EI groups: without scores or a run, with one that is partial or under way, few people, enough, and beside a guess."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from app.ui import components
 from core import compute
-from core.services import admin
+from core.services import admin, jobs
 from core.services.exports import exports, reports
 from core.services.research import experiments, groups, studies
 from core.settings import settings
@@ -18,7 +18,7 @@ from core.storage.store import Store
 from core.types import InputFile
 from tests.core.services.research.test_experiments import inline
 from tests.pages.conftest import NOW, open_page, texts
-from tests.pages.research_site import ready
+from tests.pages.research_site import FOLDS, partial, ready
 from tests.pages.test_pages import check
 
 HIGH = {f"S{i:02d}" for i in range(11, 21)}
@@ -71,6 +71,33 @@ def test_without_an_experiment_the_groups_and_what_else_differs_are_shown(site):
     text = said(open_page("ei_groups"))
     assert "No finished experiment on this study yet." in text and "sex is f" in text
     assert "All outcomes" not in text
+
+
+def test_a_run_whose_folds_are_not_all_done_is_named_and_cannot_be_chosen(site, monkeypatch):
+    ready(site, "small", FOLDS)
+    monkeypatch.setattr(compute, "executor", inline())
+    partial(site, monkeypatch)
+    at = open_page("ei_groups", study="small")
+    text = said(at)
+    assert "1 run of this study cannot be chosen" in text and "No finished experiment on this study yet." in text
+    links = {p.proto.label.replace("\\", ""): p.proto.query_string for p in at.get("page_link")}
+    assert links["E-0001: ✕ partial: folds failed, 1 of 5 failed"] == "run=E-0001"
+    run(site, "small", "ecg", monkeypatch)
+    at = open_page("ei_groups", study="small")
+    assert "1 run of this study cannot be chosen" in said(at) and "All outcomes" in said(at)
+    assert len(at.selectbox(key="pick-run").options) == 1, "the whole run alone"
+
+
+def test_a_job_that_is_at_a_run_of_the_study_shows_its_bar(site):
+    ready(site, "early")
+    ready(site, "other")
+    asked = {"study": "early", "target": "valence", "model": "logistic", "inputs": "ecg"}
+    job = jobs.submit(site, "evaluate", asked, label="a run of ours", now=NOW)
+    at = open_page("ei_groups", study="early")
+    assert "a run of ours" in said(at) and len(at.get("progress")) == 1
+    assert not open_page("ei_groups", study="other").get("progress"), "of another study"
+    at.button(key="cancel_job").click().run()
+    assert jobs.get(site, job.id).state == "cancelled" and not at.get("progress") and "a run of ours" not in said(at)
 
 
 def test_the_whole_report_finds_what_is_planted_and_says_how(site, monkeypatch):

@@ -1,4 +1,4 @@
-"""Leak audit: empty, a choice, under way, failed, partly checkable, full, and the controls beside it."""
+"""Leak audit: empty, a choice, under way, stopped, failed, partly checkable, full, and the controls beside it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from core.storage import research as storage
 from tests.core.reports.reading import text
 from tests.core.services.research.test_experiments import inline
 from tests.pages.conftest import NOW, open_page
-from tests.pages.research_site import FULL, LEAKY, VALUE, ready, run
+from tests.pages.research_site import ECG, FULL, LEAKY, VALUE, ready, run, stopped_audit
 from tests.pages.test_experiments_page import said
 from tests.pages.test_studies_page import job_of
 
@@ -101,17 +101,50 @@ def test_a_run_or_a_pipeline_is_chosen_and_stands_in_the_url(research):
 
 
 def test_an_audit_is_queued_once_shown_after_a_refresh_and_cancelled(research):
-    at = open_page("leak_audit", **PIPE, fusion="late", seed="3")
+    at, before = (open_page("leak_audit", **PIPE, fusion="late", seed="3") for _ in range(2))
     at.button(key="start_audit").click().run()
     said(at)
     job = jobs.get(research, job_of(at))
     assert (job.kind, dict(job.params)) == ("leak_audit", {**PIPE, "fusion": "late", "seed": 3})
     again = open_page("leak_audit", **PIPE, fusion="late", seed="3", job=job.id)
     assert len(again.get("progress")) == 1
-    again.button(key="start_audit").click().run()
-    assert job_of(again) == job.id, "the same work is not queued twice"
+    assert not {"start_audit"} & {b.key for b in again.button}, "the same work is not queued twice"
+    before.button(key="start_audit").click().run()
+    assert len(jobs.recent(research)) == len(before.get("progress")) == 1, "nor from a tab that was open before"
     again.button(key="cancel_job").click().run()
     assert "Cancelled" in said(again) and jobs.get(research, job.id).state == "cancelled"
+
+
+def test_an_audit_that_the_url_does_not_name_shows_its_bar_and_no_button_to_start_it(research):
+    jobs.submit(research, "leak_audit", PIPE | {"seed": 3}, label="Leak audit: of seed 3", now=NOW)
+    for params in ({}, PIPE | {"seed": "3"}):
+        at = open_page("leak_audit", **params)
+        assert "Leak audit: of seed 3" in said(at) and len(at.get("progress")) == 1, params
+    assert "start_audit" not in {b.key for b in at.button} and "Not audited yet" not in said(at)
+    at = open_page("leak_audit", **PIPE)
+    assert not at.get("progress") and at.button(key="start_audit"), "that of another seed is another audit"
+    scored = open_page("leak_audit", **PIPE, seed="3", fusion="late")
+    assert not scored.get("progress"), "nor is that of another fusion"
+
+
+def test_an_audit_that_was_stopped_names_what_is_stored_of_each_split_and_has_no_premium(research, monkeypatch):
+    stopped_audit(research, monkeypatch)
+    asked = PIPE | {"inputs": "ecg"}
+    at = open_page("leak_audit", **asked)
+    text = said(at)
+    assert "Not audited yet" in text and "3 of 5 splits are done" in text and not at.metric
+    frame = next(d.value for d in at.get("dataframe") if "Folds" in d.value.columns).set_index("Split")
+    assert frame["State"].tolist() == ["■ done", "■ done", "● not finished", "■ done", "○ not begun"]
+    [run] = [x for x in experiments.all_experiments(research) if x.split == "subject_kfold"]
+    own = frame.loc[wording.SPLITS["subject_kfold"].partition(":")[0]]
+    assert own["Run"] == run.id and own["Folds"] == "2 of 5"
+    assert ("experiments", f"run={run.id}") in [(p.proto.page, p.proto.query_string) for p in at.get("page_link")]
+    assert "splits are done" not in said(open_page("leak_audit", **asked, seed="9")), "another seed has nothing stored"
+    jobs.submit(research, "leak_audit", asked, now=NOW)
+    work(research, monkeypatch)
+    text = said(open_page("leak_audit", **asked))
+    assert "splits are done" not in text and "What was looked at?" in text
+    assert f"{ECG}: LOSO" in text, "what was stored is part of it"
 
 
 def test_an_audit_that_failed_says_why(research, monkeypatch):

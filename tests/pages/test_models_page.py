@@ -231,6 +231,14 @@ def test_what_would_change_is_a_job_whose_table_stands_beside_the_card(filled):
     assert set(frame["Label"]) == {"▲ another"}
 
 
+def test_what_would_change_names_the_recordings_that_it_had_to_leave_out(filled):
+    shutil.rmtree(filled.data_dir / "recordings")
+    job = jobs.submit(filled, "what_would_change", {"name": DEMO}, now=NOW)
+    handlers.execute(filled.url, jobs.claim(filled, "w", now=NOW).id)
+    text = said(open_page("models", model=DEMO, job=job.id))
+    assert f"Left out: {RECORDED}/S-01: " in text and "no stored recording that one of the models predicts" in text
+
+
 def test_the_card_leaves_as_json_with_state_and_decisions_and_is_audited(filled):
     models.retire(filled, BAND, "no band here", NOW)
     at = open_page("models", model=BAND)

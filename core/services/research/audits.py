@@ -151,6 +151,21 @@ def stored_audit(
     return found.result if found else None
 
 
+def begun(store: Store, key: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, experiments.Line | None]:
+    """The experiments that a leak audit is made of, by split in their order; None where one was never begun.
+
+    ``key`` names study, target, inputs, model, seed and fusion; ``config`` is all else that they hang on.
+    """
+    from core.evaluation.validity.leak_audit import COMPARED
+
+    own = canonical(dict(config))
+    same = [
+        x for x in experiments.all_experiments(store)
+        if all(getattr(x, name) == value for name, value in key.items()) and canonical(dict(x.config)) == own
+    ]  # fmt: skip
+    return {split: next((x for x in same if x.split == split), None) for split in COMPARED}
+
+
 def _config(prepared: Prepared) -> dict[str, Any]:
     """Everything that a leak audit hangs on beside its key."""
     from core.evaluation.validity.leak_audit import DRAWS

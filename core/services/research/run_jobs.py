@@ -30,6 +30,11 @@ def under_way(store: Store) -> list[Job]:
     return [j for j in jobs.recent(store) if j.state in jobs.LIVE and j.kind in _ASKS]
 
 
+def of_study(store: Store, study: str) -> list[Job]:
+    """Those under way that run experiments on a study, newest first."""
+    return [j for j in under_way(store) if _ASKS[j.kind](j.params).get("study") == study]
+
+
 def computes(job: Job, run: Mapping[str, Any]) -> bool:
     """Whether a job runs an experiment, alone or among others; ``run`` as ``params_of`` gives it.
 
