@@ -61,8 +61,17 @@ def scored(store: Store) -> dict[str, dict[str, dict[str, float]]]:
 
 def usable(store: Store, study: str) -> list[Line]:
     """The finished experiments on a study whose split leaves people out, newest first."""
+    return [e for e in _of_new_people(store, study) if e.state == "done"]
+
+
+def unfinished(store: Store, study: str) -> list[Line]:
+    """Those that would be usable, and whose folds are not all done."""
+    return [e for e in _of_new_people(store, study) if e.state != "done"]
+
+
+def _of_new_people(store: Store, study: str) -> list[Line]:
     lines = experiments.all_experiments(store)
-    return [e for e in lines if e.study == study and e.state == "done" and not e.leaky and e.split != "within_subject"]
+    return [e for e in lines if e.study == study and not e.leaky and e.split != "within_subject"]
 
 
 def report(
