@@ -15,6 +15,7 @@ from app.cli.words import (
     confound_lines,
     control_lines,
     label_lines,
+    recalibration_lines,
     stimulus_lines,
     surrogate_lines,
     transfer_lines,
@@ -129,6 +130,18 @@ def transfer(
             store(), study, to, target, model, inputs, fusion=fusion, seed=seed, now=now(), progress=report
         )
     show(answer, as_json, transfer_lines)
+
+
+@validity_cli.command("recalibration")
+def recalibration(
+    experiment: Annotated[str, typer.Argument(help="Id of an experiment, such as E-0001.")], as_json: AsJson = False
+) -> None:
+    """What a few labels of each person change: recalibrated on some of their trials, judged on their others."""
+    with answering(as_json):
+        from core.services.research import results
+
+        answer = results.recalibration(store(), experiment)
+    show(answer, as_json, recalibration_lines)
 
 
 @validity_cli.command("checklist")

@@ -211,8 +211,8 @@ def leaky(split: str) -> str:
 
 def ablation_lines(answer: Mapping) -> list[str]:
     """What each input adds."""
-    lines = [f"{answer['study']}, {answer['target']} by {answer['model']}: {answer['n_subjects']} subjects, "
-             f"{answer['n_trials']} trials that every set could use"]  # fmt: skip
+    lines = [f"{answer['study']}, {answer['target']} by {answer['model']}{_options(answer)}: "
+             f"{answer['n_subjects']} subjects, {answer['n_trials']} trials that every set could use"]  # fmt: skip
     lines += [f"  {row['inputs']}: {interval(row)} ({row['experiment']})" for row in answer["sets"]]
     for row in answer["differences"]:
         p = "not computed" if row["p_adjusted"] is None else f"{row['p_adjusted']:.3f}"
@@ -230,7 +230,8 @@ def grid_lines(answer: Mapping) -> list[str]:
     ]  # fmt: skip
     width = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     return [
-        f"{answer['study']}: {answer['n_subjects']} subjects, each left out once; seed {answer['seed']}",
+        f"{answer['study']}: {answer['n_subjects']} subjects, each left out once; seed {answer['seed']}"
+        f"{_options(answer)}",
         *("  " + "  ".join(map(str.ljust, row, width)).rstrip() for row in (head, *rows)),
         f"  all folds together {answer['seconds']:.0f} s",
     ]
@@ -239,7 +240,7 @@ def grid_lines(answer: Mapping) -> list[str]:
 def audit_lines(answer: Mapping) -> list[str]:
     """A leak audit: the premium, the score under each split, and every check with its evidence."""
     lines = [
-        f"{answer['study']}, {answer['target']} from {answer['inputs']} by {answer['model']}",
+        f"{answer['study']}, {answer['target']} from {answer['inputs']} by {answer['model']}{_options(answer)}",
         f"  leak premium {interval(answer['premium'])}: random windows less nested LOSO, balanced accuracy of windows",
         *(f"  {split}: {score:.3f}{leaky(split)}" for split, score in answer["scores"].items()),
     ]
@@ -249,7 +250,15 @@ def audit_lines(answer: Mapping) -> list[str]:
 
 def _pipeline_line(answer: Mapping) -> str:
     fusion = f", {answer['fusion']} fusion" if answer.get("fusion", "early") != "early" else ""
-    return f"{answer['study']}, {answer['target']} from {answer['inputs']} by {answer['model']}{fusion}"
+    named = f"{fusion}{_options(answer)}"
+    return f"{answer['study']}, {answer['target']} from {answer['inputs']} by {answer['model']}{named}"
+
+
+def _options(answer: Mapping) -> str:
+    """The options that are not as usual, which a result names where there are any."""
+    known = ("groups", "features", "oversample", "smoothing", "flip", "aggregate")
+    named = {name: answer[name] for name in known if name in answer} | answer.get("options", {})
+    return "".join(f", {name} {in_words(value)}" for name, value in named.items())
 
 
 def stimulus_lines(answer: Mapping) -> list[str]:
@@ -322,6 +331,20 @@ def transfer_lines(answer: Mapping) -> list[str]:
     return [f"{head}, {answer['n_columns']} shared columns"] + [
         f"  alignment {row['alignment']}: {interval(row['balanced_accuracy'])}" for row in answer["scores"]
     ]
+
+
+def recalibration_lines(answer: Mapping) -> list[str]:
+    """Before and after a few labels of the person."""
+    lines = [f"{answer['experiment']}: {_pipeline_line(answer)}, each person recalibrated on labels of their own"]
+    for row in answer["rows"]:
+        of = f"  {row['shots']} labelled trials"
+        if not row["n"]:
+            lines.append(f"{of}: not computed: no subject has {2 * row['shots']} trials")
+            continue
+        told = (f"{title} {row[k]['before']:.3f}, then {row[k]['after']:.3f} (change {interval(row[k]['difference'])})"
+                for k, title in (("brier", "Brier score"), ("balanced_accuracy", "balanced accuracy")))  # fmt: skip
+        lines.append(f"{of}, {row['n']} subjects: {'; '.join(told)}")
+    return lines
 
 
 def checklist_lines(answer: Mapping) -> list[str]:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from app.ui import components, formats, research, run_detail, state, wording
 from app.ui.charts import research as charts
+from core.services.exports import disclosure
 from core.services.research import experiment_pairs, experiments, results
 from core.services.research.experiments import Experiment, Line
 
@@ -97,7 +98,11 @@ def disagreement(store, lines: Mapping[str, Line]) -> None:
             for d in disagreements(store, store.url, tuple(lines))
         ]
     )  # fmt: skip
-    components.table(frame, kind="disagreement", subject="cohort", key="disagreement")
+    told = ("Label differs, share of trials", "Probability differs by")
+    components.table(
+        frame, kind="disagreement", subject="cohort", key="disagreement",
+        leaves=lambda shown: disclosure.few_kept(shown, dict.fromkeys(told, ("Subjects",))),
+    )  # fmt: skip
     with st.popover("How computed", type="tertiary"):
         st.markdown(
             "From the stored predictions of what each fold left out. Label: each run's own, by the cut of its fold. "

@@ -12,7 +12,7 @@ import streamlit as st
 from app.ui import components, formats, job_panel, nav, research, state, why, wording
 from app.ui.charts import research as charts
 from core.errors import AffectlineError, NotFound
-from core.services.exports import exports, run_folder
+from core.services.exports import disclosure, exports, run_folder
 from core.services.exports.export_columns import RESULTS
 from core.services.research import experiments, results, run_jobs, studies
 from core.services.research.experiments import Experiment
@@ -362,6 +362,51 @@ def calibration(store, found: Experiment, of: str) -> None:
         f"{100 * c['coverage']:.0f} %; no single class could be named in {100 * c['abstained']:.0f} % of trials "
         f"(n = {formats.counted(int(c['n_subjects']), 'subject')}).{too_few}"
     )
+    if st.toggle("What would a few labels of the person change?", key="few-labels"):
+        own_labels(store, found)
+
+
+@st.cache_data(scope="session", show_spinner="Recalibrating each person ...", max_entries=8)
+def recalibration(_store, database: str, name: str) -> list[dict[str, Any]]:
+    """What a few labels change in a finished experiment; it never changes."""
+    return results.recalibration(_store, name)["rows"]
+
+
+def own_labels(store, found: Experiment) -> None:
+    """Each person recalibrated on a few labels of their own, judged on other trials of theirs."""
+    rows = recalibration(store, store.url, found.line.id)
+    frame = pd.DataFrame(
+        [
+            {
+                "Labelled trials": row["shots"], "Subjects": row["n"],
+                **{f"{title} {when}": changed(row, key, when) for key, title in
+                   (("brier", "Brier score"), ("balanced_accuracy", "Balanced accuracy"), ("ece", "ECE"))
+                   for when in ("before", "after", "change") if (key, when) != ("ece", "change")},
+            }
+            for row in rows
+        ]
+    )  # fmt: skip
+    values = [c for c in frame if c not in ("Labelled trials", "Subjects")]
+    components.table(
+        frame, kind="recalibration", subject=found.line.id, key="recalibration",
+        leaves=lambda shown: disclosure.few_kept(shown, dict.fromkeys(values, ("Subjects",))),
+    )  # fmt: skip
+    with st.popover("How computed", type="tertiary"):
+        st.markdown(
+            "Half of each person's trials are set aside and judged, before and after; of the other half some are taken "
+            "as labelled, and slope and intercept of the logit are fitted to them, with a prior that no label changes "
+            "nothing. Ten ways to halve, then the mean over subjects. A lower Brier score and calibration error (ECE) "
+            "are better. The change has its 95 % bootstrap interval over subjects. It says nothing of how long such a "
+            "correction holds."
+        )
+    st.code(f"affectline validity recalibration {found.line.id}", language=None)
+
+
+def changed(row: Mapping[str, Any], key: str, when: str) -> str:
+    """A cell: a score before or after, or its paired change; or why there is none."""
+    if row[key] is None:
+        return f"not computed: no subject has {2 * row['shots']} trials"
+    return research.difference(row[key]["difference"]) if when == "change" else formats.number(row[key][when], 2)
 
 
 def learning(store, found: Experiment, of: str) -> None:

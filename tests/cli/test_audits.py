@@ -71,6 +71,11 @@ def test_validity_answers_in_json_and_in_words(data_dir, shared_data):
     assert "by logistic, late fusion" in said and "heart rate alone (mean heart rate of the ECG): " in said
     assert "eyes: not computed: " in said and "NOT BEATEN" in said
     experiment = answer(affectline(data_dir, "evaluate", *PIPE, "--json"))["experiment"]
+    rows = answer(affectline(data_dir, "validity", "recalibration", experiment, "--json"))["rows"]
+    assert [row["shots"] for row in rows] == [2, 4, 8]
+    assert "2 labelled trials, 3 subjects: Brier score " in affectline(
+        data_dir, "validity", "recalibration", experiment
+    ).stdout
     said = affectline(data_dir, "validity", "checklist", experiment).stdout
     assert "code and data: Affectline" in said
 

@@ -11,6 +11,7 @@ import pytest
 from app.ui import research as ui
 from app.ui import wording
 from core import compute
+from core.errors import Refused
 from core.evaluation import statistics
 from core.evaluation.experiment import Spec
 from core.evaluation.resampling import OVERSAMPLING
@@ -197,6 +198,20 @@ def test_curves_and_matrices_come_from_the_stored_predictions(research):
     at = open_page("experiments", run=FULL, tab="Confusion")
     at.selectbox(key="whose").set_value("S02").run()
     assert "S02, n = 4 trials" in said(at)
+
+
+def test_what_a_few_labels_of_the_person_change_is_asked_for_by_a_switch(research):
+    at = open_page("experiments", run=FULL, tab="Calibration")
+    assert all("Labelled trials" not in frame.value for frame in at.dataframe)
+    at.toggle(key="few-labels").set_value(True).run()
+    shown, [told, *rest] = table(at, "Labelled trials"), results.recalibration(research, FULL)["rows"]
+    assert shown["Labelled trials"].tolist() == [2, 4, 8] and all(row["n"] == 0 for row in rest)
+    assert shown["Brier score after"][0] == f"{told['brier']['after']:.2f}"
+    assert shown["Brier score change"][0].startswith(f"{told['brier']['difference']['value']:+.2f} (")
+    assert shown["ECE before"][1] == "not computed: no subject has 8 trials"
+    assert at.code[-1].value == f"affectline validity recalibration {FULL}"
+    with pytest.raises(Refused, match="E-TASK"):
+        results.recalibration(research, VALUE)
 
 
 def test_a_net_shows_its_learning_curves_and_their_folder(research):

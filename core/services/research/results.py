@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from core.errors import Refused
 from core.evaluation.splits import LEAKY as LEAKY
 from core.services.research import audits, experiments, studies
 from core.services.research.audits import Line as Check
@@ -59,6 +60,22 @@ def input_sets(types: Sequence[str]) -> list[str]:
 
 
 # --- one experiment
+
+
+def recalibration(store: Store, name: str) -> dict[str, Any]:
+    """What a few labels of the person themselves change, from the stored predictions of a finished run of two classes.
+
+    Returns the key of the experiment and ``rows`` as of ``core.evaluation.few_shot.few_shot``.
+    """
+    from core.evaluation import few_shot, scoring
+    from core.evaluation.experiment import KEY
+
+    spec, data, results = experiments.opened(store, name)
+    if spec.task != "binary":
+        what = f"{name} predicts no High or Low, which is what is recalibrated"
+        raise Refused("E-TASK", what, name, "Choose a run of two classes.")
+    rows = few_shot.few_shot(scoring.level(data, spec, results, "trial"), spec.seed)
+    return {"experiment": name, **dict(zip(KEY, spec.key, strict=True)), "rows": rows}
 
 
 def predictions(store: Store, name: str, of: str = "trial") -> dict[str, Any]:
