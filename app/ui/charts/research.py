@@ -295,3 +295,31 @@ def splits(rows: Sequence[Mapping[str, Any]], chance: Mapping[str, float] | None
         yaxis=_shares("Balanced accuracy"), dragmode=False,
     )  # fmt: skip
     return quiet(figure, 340, right=70)
+
+
+def protocols(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """Leaky protocols of others re-enacted (hollow, watermarked) beside left-out people (full): ``name``, ``score``,
+    ``honest``."""
+    names = [formats.in_figure(row["name"], 24) for row in rows]
+    figure = go.Figure()
+    for name, row in zip(names, rows, strict=True):
+        figure.add_trace(
+            go.Scatter(
+                x=[name, name], y=[row["honest"], row["score"]], mode="lines+markers", showlegend=False,
+                line={"color": palette.INK, "width": 1}, cliponaxis=False, customdata=["left-out people", "LEAKY"],
+                marker={"size": 12, "color": BEST, "symbol": ["circle", "diamond-open"],
+                        "line": {"width": 2, "color": BEST}},
+                hovertemplate="%{x}, %{customdata}: %{y:.3f}<extra></extra>",
+            )
+        )  # fmt: skip
+    figure.add_annotation(
+        x=0.5, y=0.12, xref="paper", text=wording.LEAKY_MARK, showarrow=False,
+        font={"size": 44, "color": palette.FAINT},
+    )  # fmt: skip
+    figure.add_hline(y=0.5, line={"color": palette.INK, "width": 1.2, "dash": "dot"})
+    figure.add_annotation(label("chance", x=1.005, y=0.5, yref="y", yanchor="middle"))
+    figure.update_layout(
+        xaxis={"showgrid": False, "type": "category", "fixedrange": True, "range": [-0.5, len(names) - 0.5]},
+        yaxis=_shares("Balanced accuracy"), dragmode=False,
+    )  # fmt: skip
+    return quiet(figure, 320, right=70)
