@@ -13,7 +13,7 @@ from app.ui import components, formats, job_panel, nav, research, state, wording
 from app.ui.charts import research as charts
 from core.services.exports import reports
 from core.services.jobs import Job
-from core.services.research import results, run_jobs, studies
+from core.services.research import experiments, results, run_jobs, studies
 from core.services.research.experiments import Line
 
 Grid = Mapping[tuple[str, str], Line]
@@ -29,8 +29,8 @@ def paired(_store, database: str, _found: Grid, target: str, runs: tuple[str, ..
     return results.ablation(_store, _found, target)
 
 
-def choices(store, found: Sequence[Mapping[str, Any]]) -> tuple[str, str, str, int, list[str]]:
-    """Study, model, fusion, seed and signals; all but the signals stand in the URL."""
+def choices(store, found: Sequence[Mapping[str, Any]]) -> tuple[str, str, str, int, str, list[str]]:
+    """Study, model, fusion, seed, features of the EEG and signals; all but the signals stand in the URL."""
     titles = results.models()
     names = [s["name"] for s in found]
     columns = st.columns([3, 3, 3, 2, 4], vertical_alignment="bottom")
@@ -49,7 +49,12 @@ def choices(store, found: Sequence[Mapping[str, Any]]) -> tuple[str, str, str, i
             "Signals", types, default=types[:MOST_SIGNALS], key=f"signals-{study}-{model}",
             format_func=lambda t: wording.CHANNEL_TYPES.get(t, t), placeholder="none that this model can use",
         )  # fmt: skip
-    return study, model, fusion, seed, [t for t in types if t in chosen]
+    offered = results.feature_sets(store, study, model, "+".join(chosen))
+    features = ""
+    if offered:
+        with st.container(width=340):
+            features = one("Features of the EEG", state.FEATURES, ["", *offered], "", wording.FEATURES.__getitem__)
+    return study, model, fusion, seed, features, [t for t in types if t in chosen]
 
 
 def one(label: str, name: str, options: Sequence[str], default: str, words) -> str:
@@ -62,14 +67,18 @@ def one(label: str, name: str, options: Sequence[str], default: str, words) -> s
 
 
 # ------------------------------------------------------------------------------------------------ the grid
-def grid(store, study: str, model: str, fusion: str, seed: int, sets: Sequence[str]) -> tuple[Grid, dict]:
+def grid(
+    store, study: str, model: str, fusion: str, seed: int, features: str, sets: Sequence[str]
+) -> tuple[Grid, dict]:
     """Input sets by targets: a score with its difference, what is under way, or a button that queues the run."""
     targets = studies.get(store, study).targets
-    found = results.grid(store, study, model, sets, fusion=fusion, seed=seed)
+    found = results.grid(store, study, model, sets, fusion=fusion, seed=seed, features=features)
     by_target = {t: paired_of(store, found, t) for t in targets}
+    own = {i: experiments.narrowed({"features": features} if features else {}, i) for i in sets}
     asked = {
-        (t, i): research.evaluate_params(study, t, model, i, fusion=fusion, seed=seed) for t in targets for i in sets
-    }
+        (t, i): research.evaluate_params(study, t, model, i, fusion=fusion, seed=seed, **own[i])
+        for t in targets for i in sets
+    }  # fmt: skip
     live, done = run_jobs.under_way(store), {key for key, line in found.items() if line.summary is not None}
     queued = {
         key: job for key in asked if key not in done for job in live if run_jobs.computes(job, asked[key])
@@ -88,7 +97,7 @@ def grid(store, study: str, model: str, fusion: str, seed: int, sets: Sequence[s
             with column, st.container(border=(target, inputs) in done, key=f"cell-{target}-{inputs}", gap="xsmall"):
                 cell(store, line, by_target[target], asked[target, inputs], queued.get((target, inputs)))
     missing = {t: [i for i in sets if getattr(found.get((t, i)), "state", "") != "done"] for t in targets}
-    run_all(store, study, model, fusion, seed, sets, missing)
+    run_all(store, study, model, fusion, seed, features, sets, missing)
     return found, by_target
 
 
@@ -132,7 +141,9 @@ def score(line: Line, told: Mapping | None, inputs: str) -> None:
         st.caption(formats.in_label(f"{research.difference(d)}, p {research.p_words(d['p_adjusted'])}"))
 
 
-def run_all(store, study: str, model: str, fusion: str, seed: int, sets: Sequence[str], missing: Mapping) -> None:
+def run_all(
+    store, study: str, model: str, fusion: str, seed: int, features: str, sets: Sequence[str], missing: Mapping
+) -> None:
     """A button for each target that has an empty cell, and one for all."""
     empty = [t for t, inputs in missing.items() if inputs]
     if not empty:
@@ -140,14 +151,17 @@ def run_all(store, study: str, model: str, fusion: str, seed: int, sets: Sequenc
     with st.container(horizontal=True, vertical_alignment="center"):
         for target in empty:
             if st.button(f"Run all for {formats.name(target).lower()}", key=f"all-{target}"):
-                ablate(store, study, target, model, fusion, seed, sets)
+                ablate(store, study, target, model, fusion, seed, features, sets)
         n = sum(map(len, missing.values()))
         st.caption(f"{formats.counted(n, 'run')} missing; each is an experiment of its own and stored fold by fold.")
 
 
-def ablate(store, study: str, target: str, model: str, fusion: str, seed: int, sets: Sequence[str]) -> None:
+def ablate(
+    store, study: str, target: str, model: str, fusion: str, seed: int, features: str, sets: Sequence[str]
+) -> None:
     """Queue every set of one target as one job."""
     params = {"study": study, "target": target, "model": model, "fusion": fusion, "seed": seed, "inputs": list(sets)}
+    params |= {"options": {"features": features}} if features else {}
     job_panel.submit(store, "ablate", params, f"Ablation of {model}: {target}, {study}")
 
 
@@ -235,10 +249,13 @@ def costs(told: Mapping[str, Any], target: str) -> None:
     )
 
 
-def tables(store, study: str, model: str, fusion: str, seed: int, told: Mapping[str, Mapping[str, Any]]) -> None:
+def tables(
+    store, study: str, model: str, fusion: str, seed: int, features: str, told: Mapping[str, Mapping[str, Any]]
+) -> None:
     """The whole grid as a table, all targets together."""
     st.markdown("##### The whole grid as a table")
     filters = {"study": study, "model": model, "fusion": fusion, "seed": seed}
+    filters |= {"features": features} if features else {}
     with st.container(horizontal=True, key="tools-grid"):
         for fmt, label in (("csv", "CSV"), ("parquet", "Parquet")):
             components.files_button(
@@ -270,7 +287,7 @@ with components.page("ablation"):
         )
         research.demo_run(store)
         components.halt()
-    study, model, fusion, seed, types = choices(store, found)
+    study, model, fusion, seed, features, types = choices(store, found)
     if not types:
         components.empty("**No signal is chosen that this model can use.** Choose another model, or signals above.")
         components.halt()
@@ -279,7 +296,7 @@ with components.page("ablation"):
         f"best single signal with its 95 % interval. {wording.FUSIONS_MEAN}"
     )
     sets = results.input_sets(types)
-    cells, by_target = grid(store, study, model, fusion, seed, sets)
+    cells, by_target = grid(store, study, model, fusion, seed, features, sets)
     compared = [t for t, told in by_target.items() if told is not None]
     if not compared:
         components.empty(
@@ -291,4 +308,4 @@ with components.page("ablation"):
     target = state.choice("Target", state.TARGET, {t: formats.name(t) for t in compared}, compared[0])
     done = sum(line.state == "done" for (t, _), line in cells.items() if t == target)
     one_target(store, target, by_target[target], len(sets) - done)
-    tables(store, study, model, fusion, seed, {t: told for t, told in by_target.items() if told is not None})
+    tables(store, study, model, fusion, seed, features, {t: told for t, told in by_target.items() if told is not None})

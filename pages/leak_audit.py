@@ -24,7 +24,8 @@ from core.services.research.experiments import Line as Run
 from core.services.research.results import Now
 
 CHOICE = (
-    state.AUDIT, state.RUN, state.STUDY, state.TARGET, state.MODEL, state.INPUTS, state.FUSION, state.SEED, state.TAB,
+    state.AUDIT, state.RUN, state.STUDY, state.TARGET, state.MODEL, state.INPUTS, state.FUSION, state.SEED,
+    state.FEATURES, state.TAB,
 )  # fmt: skip
 KIND = "leak_audit"
 PROBES, NULL = ("subject probe", "stimulus probe"), ("label permutation",)
@@ -76,11 +77,13 @@ def form(store) -> None:
         seed = st.number_input("Seed", min_value=0, max_value=2**31 - 1, value=0, step=1, key="ask_seed")
     with third:
         inputs, fusion = research.signals(store, study, model)
+        options = research.features(store, study, model, inputs, "ask")
     if st.button("Ask of this pipeline", disabled=not inputs, key="ask_pipeline"):
-        pipeline = Pipeline(study, target, model, inputs, fusion, int(seed))
+        pipeline = Pipeline(study, target, model, inputs, fusion, int(seed), options)
         for name, value in pipeline.key.items():
             state.set_param(name, str(value) if value else None)
         state.set_param(state.FUSION, fusion if fusion != "early" else None)
+        state.set_param(state.FEATURES, pipeline.features.get("features"))
         st.rerun()
 
 
@@ -96,6 +99,7 @@ def listing(found: Sequence[Line]) -> None:
                 "Study": x.study, "Target": formats.name(x.target),
                 "Signals": research.with_scores(x.inputs, x.result.get("groups") or ()),
                 "Model": research.model_title(x.model), "Fusion": x.result.get("fusion", "early"), "Seed": x.seed,
+                "Options": research.not_usual(Pipeline.of(x).options),
                 "Leak premium": premium(x.result), "Checks": counts(x.result["checks"]), "Made": x.created_at,
                 "Code": x.code_version,
             }
@@ -161,7 +165,8 @@ def asked(store) -> Asked | None:
     if not (study and target and model and inputs):
         return None
     fusion, seed = state.param(state.FUSION) or "early", int(state.number_param(state.SEED, 0))
-    return Asked(Pipeline(study, target, model, inputs, fusion, seed))
+    features = state.param(state.FEATURES)
+    return Asked(Pipeline(study, target, model, inputs, fusion, seed, {"features": features} if features else {}))
 
 
 # ------------------------------------------------------------------------------------------------ one pipeline
@@ -173,14 +178,12 @@ def show(store, of: Asked) -> None:
     st.caption(
         formats.in_label(
             f"{formats.name(pipeline.target)} · study {pipeline.study} · {pipeline.fusion} fusion · seed "
-            f"{pipeline.seed} · options as published", 200,
+            f"{pipeline.seed} · options {research.not_usual(pipeline.options)}", 200,
         )
     )  # fmt: skip
     now = present(store, pipeline)
     beside = of.run or now
-    line = of.audit or results.newest_check(
-        store, KIND, pipeline.key, beside=beside, **{"groups": None, **pipeline.more}
-    )
+    line = of.audit or results.newest_check(store, KIND, pipeline.key, beside=beside, **pipeline.named)
     live = under_way(store, pipeline)
     if live is not None:
         research.at_it(store, live)
@@ -247,8 +250,7 @@ def start(store, pipeline: Pipeline, again: bool, refused: bool) -> None:
         job_panel.submit(store, KIND, {**pipeline.key, **pipeline.more}, f"Leak audit: {pipeline.title}")
     if again:
         st.caption("Where neither study nor pipeline changed, the stored audit comes back.")
-    scores = (word for group in pipeline.groups for word in ("--score", group))
-    st.code(pipeline.command("leak-audit", *scores), language=None)
+    st.code(pipeline.command("leak-audit", *pipeline.words), language=None)
 
 
 def audit(store, line: Line) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.kit import AsJson, AsPdf, Usage, answering, cli, now, present, progress, show, store, writable, write_pdf
+from app.cli.run_options import Aggregate, Features, Flip, Options, Oversample, Score, Smoothing, spec_options
 from app.cli.words import (
     audit_lines,
     checklist_lines,
@@ -40,7 +41,13 @@ def leak_audit(
     inputs: Inputs,
     fusion: Fusion = "early",
     seed: Seed = 0,
-    score: Annotated[list[str] | None, typer.Option(help="A score of subjects that the model is given too.")] = None,
+    score: Score = None,
+    features: Features = "",
+    oversample: Oversample = "",
+    smoothing: Smoothing = "",
+    flip: Flip = False,
+    aggregate: Aggregate = "mean",
+    option: Options = None,
     pdf: AsPdf = None,
     as_json: AsJson = False,
 ) -> None:
@@ -50,8 +57,9 @@ def leak_audit(
         from core.services.research import audits
 
         answer = audits.leak_audit(
-            store(), study, target, model, inputs, fusion=fusion, seed=seed, groups=score or (), now=now(),
-            progress=report,
+        asked = spec_options(features, oversample, smoothing, flip, aggregate, option)
+            store(), study, target, model, inputs, fusion=fusion, seed=seed, options={"groups": score or [], **asked},
+            now=now(), progress=report,
         )  # fmt: skip
         if pdf is not None:
             from core.services.exports import reports
@@ -69,13 +77,16 @@ def _of_a_pipeline(name: str, lines: Callable[[Any], list[str]], words: str) -> 
     @validity_cli.command(name, help=words)
     def verb(
         study: Study, target: Target, model: Model, inputs: Inputs, fusion: Fusion = "early", seed: Seed = 0,
-        as_json: AsJson = False,
+        features: Features = "", as_json: AsJson = False,
     ) -> None:  # fmt: skip
         with answering(as_json), progress() as report:
             from core.services.research import validity
 
             asked = getattr(validity, name)
-            answer = asked(store(), study, target, model, inputs, fusion=fusion, seed=seed, now=now(), progress=report)
+            answer = asked(
+                store(), study, target, model, inputs, fusion=fusion, seed=seed, features=features, now=now(),
+                progress=report,
+            )  # fmt: skip
         show(answer, as_json, lines)
 
 
@@ -123,12 +134,14 @@ def transfer(
     as_json: AsJson = False,
 ) -> None:
     """Train on one study, test on another, without and with alignments that see no label."""
+    features: Features = "",
     with answering(as_json), progress() as report:
         from core.services.research import validity
 
         answer = validity.transfer(
-            store(), study, to, target, model, inputs, fusion=fusion, seed=seed, now=now(), progress=report
-        )
+            store(), study, to, target, model, inputs, fusion=fusion, seed=seed, features=features, now=now(),
+            progress=report,
+        )  # fmt: skip
     show(answer, as_json, transfer_lines)
 
 

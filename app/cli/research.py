@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from app.cli.kit import (
     AsJson,
     AsPdf,
-    Usage,
     answering,
     cli,
     model_cli,
@@ -25,6 +24,7 @@ from app.cli.kit import (
     writable,
     write_pdf,
 )
+from app.cli.run_options import Aggregate, Features, Flip, Options, Oversample, Score, Smoothing, spec_options
 from app.cli.words import (
     ablation_lines,
     change_lines,
@@ -93,6 +93,7 @@ def model_train(
     publish: Annotated[str | None, typer.Option(metavar="NAME", help="Publish as a bundle of this name.")] = None,
     fusion: Annotated[str, typer.Option(help="early, intermediate or late.")] = "early",
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    features: Features = "",
     as_json: AsJson = False,
 ) -> None:
     """Train on a study, evaluate on unseen subjects, and publish as a bundle when named."""
@@ -100,8 +101,8 @@ def model_train(
         from core.services.research import models
 
         answer = models.train(
-            store(), study, target, model, inputs, publish=publish, fusion=fusion, seed=seed, now=now(),
-            progress=report,
+            store(), study, target, model, inputs, publish=publish, fusion=fusion, seed=seed, features=features,
+            now=now(), progress=report,
         )  # fmt: skip
     show(answer, as_json, nested_lines)
 
@@ -254,39 +255,6 @@ def study_list(as_json: AsJson = False) -> None:
     show(answer, as_json, table_lines)
 
 
-Oversample = Annotated[
-    str, typer.Option(metavar="HOW", help="Make the rarer class as common in training rows only: random or smote.")
-]
-Smoothing = Annotated[
-    str, typer.Option(metavar="HOW", help="Smooth a trial's windows in time: majority, two_state or causal.")
-]
-Flip = Annotated[
-    bool, typer.Option("--flip", help="Turn the decision round where validation subjects say so; each fold says it.")
-]
-Aggregate = Annotated[str, typer.Option(metavar="HOW", help="A trial's value from its windows: mean or median.")]
-Options = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME=VALUE", help="An option of the model, such as epochs=20; may be given more than once."),
-]
-
-
-def spec_options(
-    oversample: str, smoothing: str, flip: bool, aggregate: str, option: list[str] | None
-) -> dict[str, Any]:
-    """What the options of a run say beside its key; those of the model as text, which the service reads."""
-    of_model: dict[str, str] = {}
-    for text in option or []:
-        name, equals, value = (part.strip() for part in text.partition("="))
-        if not (name and equals and value):
-            raise Usage("E-OPTION", f"{text!r} is no name=value.", "--option", "Write it like epochs=20.")
-        if name in of_model:
-            raise Usage("E-OPTION", f"{name} is given twice.", "--option", "Give each option once.")
-        of_model[name] = value
-    return {
-        "oversample": oversample, "smoothing": smoothing, "flip": flip, "aggregate": aggregate, "options": of_model,
-    }  # fmt: skip
-
-
 @cli.command()
 def evaluate(
     study: Annotated[str, typer.Option(help="Name of a study.")],
@@ -297,10 +265,8 @@ def evaluate(
     split: Annotated[str, typer.Option(help="Who is left out; trial and random_window are leaky.")] = "loso",
     seed: Annotated[int, typer.Option(min=0)] = 0,
     task: Annotated[str, typer.Option(help="binary, quadrant, nine or continuous.")] = "binary",
-    score: Annotated[list[str] | None, typer.Option(help="A score of subjects, such as ei, as an input too.")] = None,
-    features: Annotated[
-        str, typer.Option(help="Features of the EEG: eeg258full (all 258 columns, not the usual 160) or eeg16.")
-    ] = "",
+    score: Score = None,
+    features: Features = "",
     select: Annotated[
         bool, typer.Option("--select", help="Select the model's options on inner subjects; with --split nested_loso.")
     ] = False,
@@ -315,12 +281,11 @@ def evaluate(
     with answering(as_json), progress() as report:
         from core.services.research import experiments
 
-        asked = spec_options(oversample, smoothing, flip, aggregate, option)
+        asked = spec_options(features, oversample, smoothing, flip, aggregate, option)
         choices = {"choices": experiments.selection(model, split)} if select else {}
         answer = experiments.evaluate(
             store(), study, target, model, inputs, fusion=fusion, split=split, seed=seed,
-            options={"task": task, "groups": score or [], "features": features, **asked, **choices}, now=now(),
-            progress=report,
+            options={"task": task, "groups": score or [], **asked, **choices}, now=now(), progress=report,
         )  # fmt: skip
     show(answer, as_json, experiment_lines)
 
@@ -342,6 +307,7 @@ def ablate(
     model: Annotated[str, typer.Option(help="Kind of model, such as logistic.")],
     fusion: Annotated[str, typer.Option(help="early, intermediate or late.")] = "early",
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    features: Features = "",
     oversample: Oversample = "",
     smoothing: Smoothing = "",
     flip: Flip = False,
@@ -353,7 +319,7 @@ def ablate(
     with answering(as_json), progress() as report:
         from core.services.research import experiments
 
-        asked = spec_options(oversample, smoothing, flip, aggregate, option)
+        asked = spec_options(features, oversample, smoothing, flip, aggregate, option)
         answer = experiments.ablate(
             store(), study, target, model, fusion=fusion, seed=seed, options=asked, now=now(), progress=report
         )
@@ -367,6 +333,7 @@ def grid(
     model: Annotated[list[str] | None, typer.Option(help="Kind of model; logistic and forest by default.")] = None,
     inputs: Annotated[list[str] | None, typer.Option(help="Channel types joined by +; every set by default.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    features: Features = "",
     as_json: AsJson = False,
 ) -> None:
     """Run every target, set of inputs and model of a study as one table; stopped, it goes on where it was."""
@@ -374,7 +341,7 @@ def grid(
         from core.services.research import grids
 
         answer = grids.grid(
-            store(), study, targets=target or (), models=model or (), inputs=inputs or (), seed=seed, now=now(),
-            progress=report,
+            store(), study, targets=target or (), models=model or (), inputs=inputs or (), seed=seed,
+            features=features, now=now(), progress=report,
         )  # fmt: skip
     show(answer, as_json, grid_lines)

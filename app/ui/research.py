@@ -80,7 +80,7 @@ def start_form(store) -> None:
         seed = st.number_input("Seed", min_value=0, max_value=2**31 - 1, value=0, step=1, key="start_seed")
     options = {"task": task} | scores(store, name, model)
     with st.expander("Options", key="start_options"):
-        options |= more_options(model, str(task), split)
+        options |= more_options(model, str(task), split) | features(store, name, model, inputs, "start")
     if split in results.LEAKY:
         st.warning(wording.LEAKY)
     if st.button("Start the run", type="primary", key="start_run", disabled=not (inputs and target)):
@@ -150,6 +150,18 @@ def scores(store, study: str, model: str) -> dict[str, list[str]]:
         ticked = [g for g in found if st.checkbox(f"{score_title(g)} as an input", key=f"score-{study}-{g}",
                                                   help=wording.SCORE_INPUT)]  # fmt: skip
     return {"groups": ticked} if ticked else {}
+
+
+def features(store, study: str, model: str, inputs: str, key: str) -> dict[str, str]:
+    """The set of features of the EEG, as an option of a run; nothing where it is the usual one or there is no EEG."""
+    offered = results.feature_sets(store, study, model, inputs)
+    if not offered:
+        return {}
+    chosen = st.selectbox(
+        "Features of the EEG", ["", *offered], format_func=wording.FEATURES.__getitem__,
+        key=f"{key}_features-{study}-{model}", help=wording.FEATURES_MEAN,
+    )  # fmt: skip
+    return {"features": chosen} if chosen else {}
 
 
 def demo_run(store) -> None:

@@ -21,7 +21,7 @@ RUN, RUNS, LEVEL = "run", "runs", "level"
 STUDY, TARGET, MODEL, SPLIT, FUSION, SEED, CORRECTION = (
     "study", "target", "model", "split", "fusion", "seed", "correction",
 )  # fmt: skip
-INPUTS, AUDIT, TO = "inputs", "audit", "to"
+INPUTS, AUDIT, TO, FEATURES = "inputs", "audit", "to", "features"
 GROUP, RULE, CUT, OUTCOME, INPUT = "group", "rule", "cut", "outcome", "input"
 WHY_BY = "by"
 

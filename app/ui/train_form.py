@@ -45,7 +45,8 @@ def form(store) -> None:
             key=f"train_signals-{study}-{model}", placeholder="none that this model can use",
             help="The model is used on recordings that have all of them.",
         )  # fmt: skip
-    inputs = "+".join(t for t in types if t in signals)
+        inputs = "+".join(t for t in types if t in signals)
+        asked = research.features(store, study, model, inputs, "train")
     with right:
         name = st.text_input(
             "Name of the model", value=proposed(study, inputs), max_chars=63, key=f"train_name-{study}-{inputs}",
@@ -62,7 +63,7 @@ def form(store) -> None:
     if st.button("Train and publish", type="primary", key="train", disabled=not (chosen and inputs and name)):
         params = {
             "study": study, "targets": [t for t in targets if t in chosen], "model": model, "inputs": inputs,
-            "publish": name,
+            "publish": name, **asked,
         }  # fmt: skip
         job_panel.submit(store, KIND, params, f"Training of {name} on {study}")
 

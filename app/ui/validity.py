@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from app.ui import components, formats, job_panel, research, state, wording
+from app.ui import components, formats, job_panel, protocols, research, state, wording
+from core.errors import AffectlineError
 from core.services.exports import disclosure
 from core.services.research import experiments, results, studies, validity
 from core.services.research.audits import Line
 from core.services.research.experiments import Line as Run
 from core.services.research.results import Now
 
+# options of a run that a leak audit of it has too
+AUDITED = tuple(name for name in experiments.OPTIONS if name not in ("task", "choices"))
+
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What is asked about: it stands in the URL, and in the parameters of jobs."""
+    """What is asked about: it stands in the URL, and in the parameters of jobs; ``options`` are those not as usual."""
 
     study: str
     target: str
@@ -29,16 +33,27 @@ class Pipeline:
     inputs: str
     fusion: str = "early"
     seed: int = 0
-    groups: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, line: Run | Line) -> Pipeline:
         """That of a run, or of a stored leak audit."""
         if isinstance(line, Run):
-            fusion, groups = line.fusion, line.groups
+            fusion, said = line.fusion, experiments.named(line.config)
         else:
-            fusion, groups = str(line.result.get("fusion", "early")), tuple(line.result.get("groups") or ())
-        return cls(line.study, line.target, line.model, line.inputs, fusion, line.seed, groups)
+            fusion, said = str(line.result.get("fusion", "early")), dict(line.result)
+        options = {name: said[name] for name in AUDITED if said.get(name)}
+        return cls(line.study, line.target, line.model, line.inputs, fusion, line.seed, options)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Scores of subjects that the model is given too."""
+        return tuple(self.options.get("groups", ()))
+
+    @property
+    def features(self) -> dict[str, str]:
+        """The set of features, where one is named: the one option that controls have too."""
+        return {name: str(self.options[name]) for name in ("features",) if name in self.options}
 
     @property
     def key(self) -> dict[str, Any]:
@@ -47,20 +62,41 @@ class Pipeline:
 
     @property
     def more(self) -> dict[str, Any]:
-        """Fusion and scores: what a leak audit is of beside its key."""
-        return {"fusion": self.fusion, **({"groups": list(self.groups)} if self.groups else {})}
+        """Fusion and options: what a leak audit is given beside its key."""
+        return {"fusion": self.fusion, **({"options": dict(self.options)} if self.options else {})}
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """What a stored leak audit says of these beside its key; None for an option that is as usual."""
+        return {**dict.fromkeys(AUDITED), "fusion": self.fusion, **self.options}
 
     @property
     def title(self) -> str:
         """How its jobs are called."""
-        return f"{self.model} on {research.with_scores(self.inputs, self.groups)}: {self.target}, {self.study}"
+        more = f", {research.not_usual(self.options)}" if set(self.options) - {"groups"} else ""
+        return f"{self.model} on {research.with_scores(self.inputs, self.groups)}{more}: {self.target}, {self.study}"
+
+    @property
+    def words(self) -> list[str]:
+        """The options of its leak audit on the command line, but for the set of features."""
+        given = [("score", group) for group in self.groups]
+        given += [(n, str(self.options[n])) for n in ("oversample", "smoothing", "aggregate") if n in self.options]
+        given += [("option", f"{name}={_plain(value)}") for name, value in self.options.get("options", {}).items()]
+        said = [word for name, value in given for word in (f"--{name}", value)]
+        return [*said, *(["--flip"] if self.options.get("flip") else [])]
 
     def command(self, *verb: str, **more: str) -> str:
         """The command line of a verb that takes a pipeline; what is usual is left out."""
         usual = {"seed": 0, "fusion": "early"}
-        own = {n: str(v) for n, v in {**self.key, "fusion": self.fusion}.items() if usual.get(n) != v}
+        whole = {**self.key, "fusion": self.fusion, **self.features}
+        own = {n: str(v) for n, v in whole.items() if usual.get(n) != v}
         words = [word for name, value in (own | more).items() for word in (f"--{name}", value)]
         return shlex.join(["affectline", *verb, *words])
+
+
+def _plain(value: Any) -> str:
+    """A value of a model's option as the command line takes it."""
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 @dataclass(frozen=True)
@@ -76,23 +112,36 @@ class Panel:
 def panels(store, pipeline: Pipeline, now: Now | None) -> None:
     """Every control in a tab of its own, of which the open one is read; ``now`` is None where none can be run."""
     st.markdown("##### Other ways to doubt it")
-    if pipeline.groups:
-        st.caption("All but the checklist are of the pipeline without the scores of its subjects.")
+    less = {name: value for name, value in pipeline.options.items() if name != "features"}
+    controlled = replace(pipeline, options=pipeline.features)
+    if less:
+        said = ["the scores of its subjects"] if pipeline.groups else []
+        said += [research.not_usual(less)] if set(less) - {"groups"} else []
+        st.caption(formats.in_label(f"All but the checklist are of the pipeline without {' and '.join(said)}.", 200))
+        now = present(store, controlled)
     tabs = st.tabs([*(p.title for p in PANELS), "Checklist"], key=state.TAB, bind="query-params")
     for tab, panel in zip(tabs, PANELS, strict=False):
         if tab.open:
             with tab:
-                control(store, pipeline, panel, now)
+                control(store, controlled, panel, now)
     if tabs[-1].open:
         with tabs[-1]:
             checklist(store, pipeline)
 
 
+def present(store, pipeline: Pipeline) -> Now | None:
+    """The pipeline as it would be run now, None where it cannot be run here."""
+    try:
+        return results.auditable(store, **pipeline.key, **pipeline.more)
+    except AffectlineError:
+        return None
+
+
 def control(store, pipeline: Pipeline, panel: Panel, now: Now | None) -> None:
     """What is stored of one control, the button that queues it, and the command that does the same."""
     st.caption(panel.asks)
-    params, found = {**pipeline.key, "fusion": pipeline.fusion}, {}
-    fused = {"fusion": None if pipeline.fusion == "early" else pipeline.fusion}
+    params, found = {**pipeline.key, "fusion": pipeline.fusion, **pipeline.features}, {}
+    fused = {"fusion": None if pipeline.fusion == "early" else pipeline.fusion, "features": None, **pipeline.features}
     command = pipeline.command("validity", panel.kind)
     if panel.kind == "labels":
         params, fused = {"study": pipeline.study}, {}

@@ -213,6 +213,15 @@ OVERSAMPLING: Mapping[str, str] = {
     "random": "Draw rows of rarer classes again",
     "smote": "Make rows between neighbours of one class (SMOTE)",
 }
+FEATURES: Mapping[str, str] = {
+    "": "The usual 160 columns",
+    "eeg258full": "All 258 columns",
+    "eeg16": "Four bands at Fp1, F3, Fp2 and F4",
+}
+FEATURES_MEAN = (
+    "What the model is given of the EEG. Another set is another experiment, stored beside the usual one; runs without "
+    "EEG are the same with either."
+)
 OVERSAMPLING_MEAN = "Makes rarer classes as common among training rows only; test rows stay as they are."
 SMOOTHING: Mapping[str, str] = {
     "": "None",

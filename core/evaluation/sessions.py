@@ -9,6 +9,8 @@ from datetime import datetime
 import numpy as np
 
 from core import features
+from core.errors import NotFound, Refused
+from core.evaluation.dataset import ready_columns
 from core.features import causal
 from core.models import MODELS
 from core.pipeline import CHANGES
@@ -94,6 +96,23 @@ def pipeline_of(study: Study, types: Sequence[str], base: Pipeline, model: str =
     if of_signals or not set(types) <= set(causal.SETS) or not _continuous(study):
         return replace(base, features=features.set_of(types, named))
     return wrist(types, base)
+
+
+def check_features(study: Study, model: str, types: Sequence[str], named: str) -> None:
+    """Refuse (E-FEATURES) a set of features that there is not, or that nothing of a run would be computed by."""
+    if named not in features.NAMED:
+        what, offered = f"there is no set of features {named}", ", ".join(features.NAMED)
+        raise NotFound("E-FEATURES", what, "features", f"Use one of {offered}, or none for the usual ones.")
+    type_ = features.NAMED[named][0]
+    reason = (
+        f"{MODELS[model].title} learns from signals, not from features" if MODELS[model].takes == "signals"
+        else f"{type_} is no input of this run" if type_ not in types
+        else f"the {type_} features of this study came ready" if type_ in ready_columns(study)
+        else ""
+    )  # fmt: skip
+    if reason:
+        what = f"{named} is a set of features of {type_}, and {reason}."
+        raise Refused("E-FEATURES", what, study.name, "Leave the set of features out.")
 
 
 # what the MLSTM-FCN's source learns from

@@ -61,6 +61,7 @@ def train(
     *,
     fusion: str = "early",
     seed: int,
+    named: str = "",
     now: datetime,
     progress: Progress | None = None,
     evaluated: Evaluated = lambda dataset, spec, say: experiment.run(dataset, spec),
@@ -73,6 +74,8 @@ def train(
 
     Parameters
     ----------
+    named
+        A set of ``core.features.NAMED`` in place of a type's usual one; it goes with the card's pipeline.
     evaluated
         The folds of leaving one subject out, such as those that are stored; by default they run here. It says how
         far it is, and is stopped there when nobody wants it any more.
@@ -86,8 +89,8 @@ def train(
     (Card, dict)
         The card, without the hashes of files that are not yet written, and an estimator per target.
     """
-    check(study, targets, model, types)
-    pipeline = sessions.pipeline_of(study, types, pipeline, model)
+    check(study, targets, model, types, named)
+    pipeline = sessions.pipeline_of(study, types, pipeline, model, named)
     said = progress or (lambda share, text: None)
     dataset = prepare(
         study, pipeline, types, signals=MODELS[model].takes == "signals", cache=cache,
@@ -96,7 +99,7 @@ def train(
     flat = [t for t in targets if len(set(dataset.high(t)[dataset.rows(t)])) < 2]
     if flat:
         raise Refused("E-LABELS", f"all trials lie on one side of the cut of {', '.join(flat)}", study.name)
-    plan = Spec(study.name, targets[0], "+".join(dataset.types), model, fusion, seed=seed)
+    plan = Spec(study.name, targets[0], "+".join(dataset.types), model, fusion, seed=seed, features=named)
     facts = leak_audit.Facts(pipeline.window_s, study.bands)
     learned = {}
     for i, target in enumerate(targets):
@@ -302,7 +305,7 @@ def _rounded(content: dict[str, Any]) -> Card:
     return Card.model_validate({key: v if key == "drift" else plain(v) for key, v in content.items()})
 
 
-def check(study: Study, targets: Sequence[str], model: str, types: tuple[str, ...]) -> None:
+def check(study: Study, targets: Sequence[str], model: str, types: tuple[str, ...], named: str = "") -> None:
     """Refuse what the study or the door of models does not have."""
     if model not in MODELS:
         raise NotFound("E-MODEL-KIND", f"there is no model {model}", "model", f"Use one of {', '.join(MODELS)}.")
@@ -311,6 +314,8 @@ def check(study: Study, targets: Sequence[str], model: str, types: tuple[str, ..
         what = f"the study has no target {', '.join(unknown)}" if unknown else "no target was named"
         raise Refused("E-TARGET", what, study.name, f"It has {', '.join(study.targets)}.")
     check_inputs(study, types, ordered(study.inputs))  # a model is given recordings, never ready features
+    if named:
+        sessions.check_features(study, model, types, named)
 
 
 def _signals(study: Study, dataset: Dataset, pipeline: Pipeline) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from typer.testing import CliRunner
 
 from app.cli import cli
 from app.cli.words import model_lines, nested_lines, pair_lines, table_lines
-from core.services.research import experiments
+from core.services.research import audits, experiments, grids, models, validity
 
 RUN = ["--study", "small", "--target", "valence", "--model", "mlp", "--json"]
-OPTIONS = ["--oversample", "smote", "--smoothing", "causal", "--flip", "--aggregate", "median"]
+OPTIONS = ["--features", "eeg16", "--oversample", "smote", "--smoothing", "causal", "--flip", "--aggregate", "median"]
 MODEL = ["--option", "epochs=20", "--option", "hidden=8,4", "--option", "contrastive=0.1"]
 ASKED = {
-    "oversample": "smote", "smoothing": "causal", "flip": True, "aggregate": "median",
+    "features": "eeg16", "oversample": "smote", "smoothing": "causal", "flip": True, "aggregate": "median",
     "options": {"epochs": "20", "hidden": "8,4", "contrastive": "0.1"},
 }  # fmt: skip
 

@@ -321,7 +321,7 @@ def test_a_run_that_was_given_scores_is_audited_with_them_and_not_by_an_audit_wi
     assert any("leak-audit --score ei --study scored" in c.value for c in at.code)
     at.button(key="start_audit").click().run()
     job = jobs.get(research, job_of(at))
-    assert job.params["groups"] == ["ei"]
+    assert job.params["options"] == {"groups": ["ei"]}
     scores = dict.fromkeys(leak_audit.COMPARED, 0.5)
     result = {"premium": INTERVAL, "scores": scores, "checks": [], "experiments": {}, "fusion": "early"}
     stored(research, "leak_audit", result | {"groups": ["ei"]}, PIPE | {"study": "scored", "inputs": "ecg"}, "with")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from core import compute
 from core.services.research import experiments, studies
-from core.services.research.experiments import Prepared
+from core.services.research.experiments import Prepared, spec_of
 from core.settings import CODE
 from core.storage import research as rows
 from core.storage.store import Store
@@ -93,23 +93,21 @@ def leak_audit(
     *,
     fusion: str = "early",
     seed: int = 0,
-    groups: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
     now: datetime,
     progress: Progress | None = None,
 ) -> dict:
     """The same pipeline under five splits, and the named checks: the object of ``leak-audit --json``.
 
-    ``groups`` are scores of subjects that the model is given too; they are named in the object where there are any.
-    The five are experiments, stored as any other and named in ``experiments``; stopped and called again, it goes on
-    with the folds that are left.
+    ``options`` as of ``evaluate``: those that are not as usual, such as scores of subjects (``groups``) or a set of
+    features, are named in the object. The five splits are experiments, stored as any other and named in
+    ``experiments``; stopped and called again, it goes on with the folds that are left.
     """
-    from core.evaluation.experiment import Spec
     from core.evaluation.validity import leak_audit as audit
 
     say = progress or (lambda share, words: None)
-    prepared = Prepared.of(store, Spec(study, target, inputs, model, fusion, "nested_loso", seed, groups=tuple(groups)))
-    spec = prepared.spec
-    named = {"groups": list(groups)} if groups else {}
+    prepared = Prepared.of(store, spec_of(study, target, model, inputs, fusion, "nested_loso", seed, options))
+    spec, named = prepared.spec, experiments.named(prepared.config)
 
     def make() -> dict:
         def run(i: int, split: str) -> str:
@@ -140,12 +138,11 @@ def leak_audit(
 
 
 def stored_audit(
-    store: Store, study: str, target: str, model: str, inputs: str, *, fusion: str = "early", seed: int = 0
-) -> dict | None:
+    store: Store, study: str, target: str, model: str, inputs: str, *, fusion: str = "early", seed: int = 0,
+    options: Mapping[str, Any] | None = None,
+) -> dict | None:  # fmt: skip
     """The leak audit of these where it was run before on the study and pipeline as they are now, else None."""
-    from core.evaluation.experiment import Spec
-
-    prepared = Prepared.of(store, Spec(study, target, inputs, model, fusion, "nested_loso", seed))
+    prepared = Prepared.of(store, spec_of(study, target, model, inputs, fusion, "nested_loso", seed, options))
     with store.read() as tx:
         found = rows.audit_result(tx, _whole("leak_audit", key_of(prepared.spec), _config(prepared)))
     return found.result if found else None

@@ -21,9 +21,12 @@ from core.services.research.prepared import (
     FUSIONS,
     OPTIONS,
     Prepared,
+    by_inputs,
     cache,
     check,
     name_of,
+    named,
+    narrowed,
     options,
     oversampling,
     selection,
@@ -52,9 +55,9 @@ if TYPE_CHECKING:
     from core.evaluation.experiment import FoldResult, Spec
 
 __all__ = [
-    "FUSIONS", "OPTIONS", "Experiment", "FoldLine", "Line", "Prepared", "ablate", "all_experiments", "as_json", "cache",
-    "check", "compare", "curves_of", "demo", "evaluate", "get", "input_sets", "name_of", "opened", "options",
-    "oversampling", "paired_by_inputs", "results_table", "selection", "spec_of",
+    "FUSIONS", "OPTIONS", "Experiment", "FoldLine", "Line", "Prepared", "ablate", "all_experiments", "as_json",
+    "by_inputs", "cache", "check", "compare", "curves_of", "demo", "evaluate", "get", "input_sets", "name_of", "named",
+    "narrowed", "opened", "options", "oversampling", "paired_by_inputs", "results_table", "selection", "spec_of",
 ]  # fmt: skip
 
 Progress = Callable[[float, str], None]
@@ -135,23 +138,28 @@ def ablate(
     """Run every set of a study's inputs (or those named) and pair each to the best single one, by subject.
 
     Each set is an experiment of its own, stored as any other, with the same ``options`` as of ``evaluate``; the object
-    says which.
+    says which. A set of features of the EEG is of the inputs with EEG; the others have their usual ones.
     """
     sets = list(inputs or input_sets(store, study, model))
+    asked = by_inputs(options, sets)
+    for chosen in sets:
+        check(store, spec_of(study, target, model, chosen, fusion, "loso", seed, asked[chosen]))
     say = progress or (lambda share, words: None)
 
     def run(i: int, chosen: str) -> str:
         def part(share: float, words: str) -> None:
             say((i + share) / len(sets), f"{chosen}: {words}")
 
-        done = evaluate(
-            store, study, target, model, chosen, fusion=fusion, seed=seed, options=options, now=now, progress=part
-        )
-        return done["experiment"]
+        return evaluate(
+            store, study, target, model, chosen, fusion=fusion, seed=seed, options=asked[chosen], now=now,
+            progress=part,
+        )["experiment"]  # fmt: skip
 
     with compute.kept_open():
         made = {chosen: run(i, chosen) for i, chosen in enumerate(sets)}
     said = {"study": study, "target": target, "model": model, "fusion": fusion, "seed": seed}
+    if options and options.get("features"):
+        said["features"] = options["features"]
     return {**said, **paired_by_inputs(store, made)}
 
 

@@ -22,20 +22,22 @@ def grid(
     models: Sequence[str] = (),
     inputs: Sequence[str] = (),
     seed: int = 0,
+    features: str = "",
     now: datetime,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Leave one subject out in every cell: the object of ``grid --json``.
 
     By default all targets of the study, every set of its inputs, logistic regression and forest. Each cell is an
-    experiment as any other, so that a grid that was stopped goes on with the folds that are left.
+    experiment as any other, so that a grid that was stopped goes on with the folds that are left. ``features`` names
+    a set of features of the EEG for the cells with EEG; the others have their usual ones.
 
     Returns
     -------
     dict
-        ``study, seed, n_subjects, seconds`` and ``cells [{target, inputs, model, experiment, n_trials,
-        balanced_accuracy {value, low, high}, chance {low, high}, seconds}]``: scores of trials of people left out;
-        seconds are those that the folds took, however many ran side by side.
+        ``study, seed, n_subjects, seconds``, ``features`` where a set is named, and ``cells [{target, inputs, model,
+        experiment, n_trials, balanced_accuracy {value, low, high}, chance {low, high}, seconds}]``: scores of trials
+        of people left out; seconds are those that the folds took, however many ran side by side.
 
     Raises
     ------
@@ -45,15 +47,18 @@ def grid(
     from core.evaluation.experiment import Spec
 
     cells = _cells(store, study, targets, models, inputs)
+    asked = experiments.by_inputs({"features": features}, [chosen for _, chosen, _ in cells])
     for target, chosen, model in cells:
-        experiments.check(store, Spec(study, target, chosen, model, seed=seed))
+        experiments.check(store, Spec(study, target, chosen, model, seed=seed, **asked[chosen]))
 
     def run(i: int, target: str, chosen: str, model: str) -> dict:
         def say(share: float, words: str) -> None:
             if progress:
                 progress((i + share) / len(cells), f"{target}, {chosen}, {model}: {words}")
 
-        return experiments.evaluate(store, study, target, model, chosen, seed=seed, now=now, progress=say)
+        return experiments.evaluate(
+            store, study, target, model, chosen, seed=seed, options=asked[chosen], now=now, progress=say
+        )
 
     with compute.kept_open():
         made = [run(i, *cell) for i, cell in enumerate(cells)]
@@ -68,7 +73,8 @@ def grid(
         for found in made
     ]
     return {
-        "study": study, "seed": seed, "n_subjects": max(found["n_subjects"] for found in made),
+        "study": study, "seed": seed, **({"features": features} if features else {}),
+        "n_subjects": max(found["n_subjects"] for found in made),
         "seconds": sum(row["seconds"] for row in rows), "cells": rows,
     }  # fmt: skip
 

@@ -124,6 +124,7 @@ def train(
     publish: str | None,
     fusion: str = "early",
     seed: int = 0,
+    features: str = "",
     now: datetime,
     progress: Progress | None = None,
 ) -> dict:
@@ -132,7 +133,8 @@ def train(
     What is not stored yet runs here first: LOSO as the experiments of ``evaluate``, each fold stored as it ends; the
     leak audit of ``leak-audit`` is taken where it is stored, else a shorter one (random windows and LOSO, the same
     checks) is made for the card. Publishing under a name that is taken replaces that bundle; when anything in the
-    card changed, its version is one more, and histories of the two are not compared. Returns the card.
+    card changed, its version is one more, and histories of the two are not compared. A set of ``features`` of the EEG
+    that is named goes with the model: the clinic computes it of every recording. Returns the card.
 
     Raises
     ------
@@ -161,8 +163,8 @@ def train(
     root = store.data_dir / "studies"
     made, estimators = training.train(
         folder.load(root, study), folder.manifest(root, study)["sha256"], name, list(dict.fromkeys(targets)), model,
-        tuple(inputs.split("+")), site_pipeline(), fusion=fusion, seed=seed, now=now,
-        progress=progress,
+        tuple(inputs.split("+")), site_pipeline(), fusion=fusion, seed=seed, named=features,
+        now=now, progress=progress,
         evaluated=partial(_loso, store, study, now), audited=partial(_audit, store, study),
         cache=experiments.cache(store),
     )  # fmt: skip
@@ -228,15 +230,18 @@ def _loso(
 ) -> Sequence[FoldResult]:
     """The stored folds of leaving one subject out, run first where they are not there."""
     made = experiments.evaluate(
-        store, study, spec.target, spec.model, spec.inputs, fusion=spec.fusion, seed=spec.seed, now=now,
-        progress=progress,
+        store, study, spec.target, spec.model, spec.inputs, fusion=spec.fusion, seed=spec.seed,
+        options={"features": spec.features}, now=now, progress=progress,
     )  # fmt: skip
     return experiments.opened(store, made["experiment"])[2]
 
 
 def _audit(store: Store, study: str, dataset: Dataset, spec: Spec) -> dict | None:
     """The stored leak audit of what is trained, None where there is none."""
-    return audits.stored_audit(store, study, spec.target, spec.model, spec.inputs, fusion=spec.fusion, seed=spec.seed)
+    return audits.stored_audit(
+        store, study, spec.target, spec.model, spec.inputs, fusion=spec.fusion, seed=spec.seed,
+        options={"features": spec.features},
+    )  # fmt: skip
 
 
 def _publishable(made: Card) -> None:
@@ -278,7 +283,9 @@ def reporting(store: Store, name: str) -> dict[str, list[dict]]:
     for line in experiments.all_experiments(store):
         same = (line.study, line.inputs, line.model, line.seed) == key and line.data_hash == told.training.sha256[:16]
         plain = (line.split, line.fusion, line.task, line.state) == ("loso", told.training.fusion, "binary", "done")
-        if same and plain and line.target in told.targets:
+        features = (line.config.get("pipeline") or {}).get("features")
+        usual = features == told.feature_set and not experiments.named(line.config).keys() - {"features"}
+        if same and plain and usual and line.target in told.targets:
             found.setdefault(line.target, validity.checklist(store, line.id)["axes"])
     return {target: found[target] for target in told.targets if target in found}
 

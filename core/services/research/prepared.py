@@ -6,7 +6,7 @@ The seven of the key and the hash of everything else (study, pipeline, options) 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from core.storage.tables import canonical
 if TYPE_CHECKING:
     from core.evaluation.dataset import Dataset
     from core.evaluation.experiment import Spec
-    from core.types import Pipeline, Study
+    from core.types import Pipeline
 
 Progress = Callable[[float, str], None]
 FUSIONS = ("early", "intermediate", "late")
@@ -124,7 +124,7 @@ def spec_of(
 
 def check(store: Store, spec: Spec) -> None:
     """Refuse what the study or the doors do not have, before anything is computed."""
-    from core.evaluation import experiment, tasks
+    from core.evaluation import experiment, sessions, tasks
     from core.evaluation.dataset import check_inputs, inputs_of
     from core.evaluation.splits import SPLITS
     from core.models import MODELS
@@ -146,28 +146,7 @@ def check(store: Store, spec: Spec) -> None:
         )  # fmt: skip
     experiment.check_options(spec)
     if spec.features:
-        _check_features(found, spec)
-
-
-def _check_features(study: Study, spec: Spec) -> None:
-    """Refuse a set of features that there is not, or that nothing of the run would be computed by."""
-    from core.evaluation.dataset import ready_columns
-    from core.features import NAMED
-    from core.models import MODELS
-
-    if spec.features not in NAMED:
-        what = f"there is no set of features {spec.features}"
-        raise NotFound("E-FEATURES", what, "features", f"Use one of {', '.join(NAMED)}, or none for the usual ones.")
-    type_, model = NAMED[spec.features][0], MODELS[spec.model]
-    reason = (
-        f"{model.title} learns from signals, not from features" if model.takes == "signals"
-        else f"{type_} is no input of this run" if type_ not in spec.types
-        else f"the {type_} features of this study came ready" if type_ in ready_columns(study)
-        else ""
-    )  # fmt: skip
-    if reason:
-        what = f"{spec.features} is a set of features of {type_}, and {reason}."
-        raise Refused("E-FEATURES", what, spec.study, "Leave the set of features out.")
+        sessions.check_features(found, spec.model, spec.types, spec.features)
 
 
 def selection(model: str, split: str) -> tuple[Mapping[str, Any], ...]:
@@ -199,6 +178,40 @@ def oversampling(model: str) -> tuple[str, ...]:
 def options(config: Mapping[str, Any]) -> dict[str, Any]:
     """The options among everything that an experiment, or a check of one, hangs on."""
     return {name: config[name] for name in OPTIONS if name in config}
+
+
+def named(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The options among it that are not as usual: what results and commands have to name."""
+    from core.evaluation.experiment import Spec
+
+    usual = Spec("", "", "", "").config
+    return {name: value for name, value in options(config).items() if value != usual.get(name)}
+
+
+def narrowed(asked: Mapping[str, Any] | None, inputs: str) -> dict[str, Any]:
+    """The options for one of several sets of inputs: a set of features is not named where its type is no input.
+
+    Examples
+    --------
+    >>> narrowed({"features": "eeg258full"}, "eeg+ecg"), narrowed({"features": "eeg258full"}, "ecg")
+    ({'features': 'eeg258full'}, {})
+    """
+    from core.features import NAMED
+
+    given = dict(asked or {})
+    if given.get("features") in NAMED and NAMED[given["features"]][0] not in inputs.split("+"):
+        del given["features"]
+    return given
+
+
+def by_inputs(asked: Mapping[str, Any] | None, sets: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """``narrowed`` for each of several sets of inputs; refused (E-FEATURES) where a set of features is of none."""
+    own = {inputs: narrowed(asked, inputs) for inputs in sets}
+    wanted = (asked or {}).get("features")
+    if wanted and not any(given.get("features") for given in own.values()):
+        what = f"{wanted} is a set of features of a signal that is no input here"
+        raise Refused("E-FEATURES", what, ", ".join(sets), "Leave the set of features out.")
+    return own
 
 
 def _scores(store: Store, spec: Spec) -> dict[str, dict[str, float]]:

@@ -12,7 +12,7 @@ from core.errors import Refused
 from core.evaluation.splits import LEAKY as LEAKY
 from core.services.research import audits, experiments, studies
 from core.services.research.audits import Line as Check
-from core.services.research.experiments import Line, Prepared
+from core.services.research.experiments import Line, Prepared, narrowed, spec_of
 from core.settings import VERSION
 from core.storage import research as rows
 from core.storage.records import ExperimentRecord
@@ -50,6 +50,21 @@ def scores(store: Store, study: str, model: str) -> tuple[str, ...]:
 
     found = groups.scores(studies.get(store, study)) if MODELS[model].takes != "signals" else ()
     return tuple(sorted(found, key=lambda g: (g != "ei", g)))
+
+
+def feature_sets(store: Store, study: str, model: str, inputs: str) -> tuple[str, ...]:
+    """The sets of features that may be named for a run on these inputs in place of the usual ones."""
+    from core.evaluation.sessions import check_features
+    from core.features import NAMED
+
+    def usable(named: str) -> bool:
+        try:
+            check_features(studies.get(store, study), model, inputs.split("+"), named)
+        except Refused:
+            return False
+        return True
+
+    return tuple(filter(usable, NAMED))
 
 
 def input_sets(types: Sequence[str]) -> list[str]:
@@ -175,12 +190,13 @@ class Now:
 
 def auditable(
     store: Store, study: str, target: str, model: str, inputs: str, fusion: str = "early", seed: int = 0,
-    groups: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
 ) -> Now:  # fmt: skip
-    """What the pipeline hangs on now; refuse one that the study or the doors do not have."""
-    from core.evaluation.experiment import Spec
+    """What the pipeline hangs on now; refuse one that no leak audit can be made of.
 
-    spec = Spec(study, target, inputs, model, fusion, seed=seed, groups=tuple(groups))
+    Such as one that sets what ``nested_loso`` selects, or what the study or the doors do not have.
+    """
+    spec = spec_of(study, target, model, inputs, fusion, "nested_loso", seed, options)
     return Now(Prepared.of(store, spec).config)
 
 
@@ -318,17 +334,19 @@ def compare(store: Store, names: Sequence[str], correction: str = "holm") -> dic
 
 
 def grid(
-    store: Store, study: str, model: str, sets: Sequence[str], *, fusion: str = "early", seed: int = 0
-) -> dict[tuple[str, str], Line]:
-    """Stored experiments that leave one subject out with no option changed, by target and inputs."""
-    from core.evaluation.experiment import Spec
-
+    store: Store, study: str, model: str, sets: Sequence[str], *, fusion: str = "early", seed: int = 0,
+    features: str = "",
+) -> dict[tuple[str, str], Line]:  # fmt: skip
+    """Stored experiments that leave one subject out, by target and inputs, with no option changed but the features."""
     targets = list(studies.get(store, study).targets)
     lines = {line.id: line for line in experiments.all_experiments(store)}
     if not targets or not sets:
         return {}
     # the configuration hangs on the inputs, and on no target
-    prepared = [Prepared.of(store, Spec(study, targets[0], inputs, model, fusion, seed=seed)) for inputs in sets]
+    asked = {"features": features}
+    prepared = [
+        Prepared.of(store, spec_of(study, targets[0], model, i, fusion, "loso", seed, narrowed(asked, i))) for i in sets
+    ]
     out = {}
     with store.read() as tx:
         for target in targets:

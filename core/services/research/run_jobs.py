@@ -10,7 +10,7 @@ from core.errors import Refused
 from core.services import jobs
 from core.services.jobs import Job
 from core.services.research import grids
-from core.services.research.experiments import DEMO_STUDY, Experiment, Line, spec_of
+from core.services.research.experiments import DEMO_STUDY, Experiment, Line, narrowed, spec_of
 from core.storage.store import Store
 
 # how far back the jobs that made a run are looked for
@@ -47,7 +47,8 @@ def computes(job: Job, run: Mapping[str, Any]) -> bool:
         return False
     key = {name: run[name] for name in _KEY}
     try:
-        return spec_of(**key, options=asked["options"]).config == spec_of(**key, options=run["options"]).config
+        own = narrowed(asked["options"], str(run["inputs"]))
+        return spec_of(**key, options=own).config == spec_of(**key, options=run["options"]).config
     except Refused:  # the job named an option that there is not, and ran nothing
         return False
 
@@ -79,14 +80,22 @@ def _grid(params: Mapping) -> dict[str, Any]:
     several: Sequence[tuple[str, str, Any]] = (
         ("target", "targets", None), ("inputs", "inputs", None), ("model", "models", grids.MODELS),
     )  # fmt: skip
-    return {**params, **{name: params.get(named) or usual for name, named, usual in several}}
+    return _of_features({**params, **{name: params.get(named) or usual for name, named, usual in several}})
+
+
+def _train(params: Mapping) -> dict[str, Any]:
+    return _of_features({**params, "target": params.get("targets", ())})
+
+
+def _of_features(params: Mapping) -> dict[str, Any]:
+    """The set of features that a job names beside its key, as the option of a run that it is."""
+    return {**params, "options": {"features": params.get("features", "")}}
 
 
 def _leak_audit(params: Mapping) -> dict[str, Any]:
     from core.evaluation.validity.leak_audit import COMPARED
 
-    groups = list(params.get("groups", ()))
-    return {**params, "split": COMPARED, "options": {"groups": groups} if groups else {}}
+    return {**params, "split": COMPARED}
 
 
 def _demo_run(_params: Mapping) -> dict[str, Any]:
@@ -98,6 +107,6 @@ _ASKS: Mapping[str, Callable[[Mapping], dict[str, Any]]] = {
     "ablate": _ablate,
     "grid": _grid,
     "leak_audit": _leak_audit,
-    "train": lambda params: {**params, "target": params.get("targets", ())},
+    "train": _train,
     "demo_run": _demo_run,
 }

@@ -28,12 +28,12 @@ VERSION = 2
 
 def stimulus(
     store: Store, study: str, target: str, model: str, inputs: str, *, fusion: str = "early", seed: int = 0,
-    now: datetime, progress: Progress | None = None,
+    features: str = "", now: datetime, progress: Progress | None = None,
 ) -> dict:  # fmt: skip
     """The stimulus premium: unseen people on clips that others were seen with, less on clips of nobody."""
     from core.evaluation.validity import stimulus as of
 
-    prepared = _prepared(store, study, target, model, inputs, fusion, seed)
+    prepared = _prepared(store, study, target, model, inputs, fusion, seed, features)
 
     def make() -> dict:
         say = _say(progress)
@@ -48,14 +48,14 @@ def stimulus(
 
 def surrogates(
     store: Store, study: str, target: str, model: str, inputs: str, *, fusion: str = "early", seed: int = 0,
-    now: datetime, progress: Progress | None = None,
+    features: str = "", now: datetime, progress: Progress | None = None,
 ) -> dict:  # fmt: skip
     """The same pipeline on signals whose order, wave form or spectrum was taken away."""
     from core.evaluation import dataset as datasets
     from core.evaluation.validity import surrogates as of
     from core.models import MODELS
 
-    prepared = _prepared(store, study, target, model, inputs, fusion, seed)
+    prepared = _prepared(store, study, target, model, inputs, fusion, seed, features)
     spec, pipeline = prepared.spec, prepared.pipeline
     if pipeline.norm_mode == "causal" or not set(spec.types) & set(studies.get(store, study).inputs):
         what = "surrogates need recorded signals that are windows of one trial"
@@ -84,12 +84,12 @@ def surrogates(
 
 def control(
     store: Store, study: str, target: str, model: str, inputs: str, *, fusion: str = "early", seed: int = 0,
-    now: datetime, progress: Progress | None = None,
+    features: str = "", now: datetime, progress: Progress | None = None,
 ) -> dict:  # fmt: skip
     """The positive control: which size of a planted difference this pipeline finds on this study."""
     from core.evaluation.validity import control as of
 
-    prepared = _prepared(store, study, target, model, inputs, fusion, seed)
+    prepared = _prepared(store, study, target, model, inputs, fusion, seed, features)
 
     def make() -> dict:
         say = _say(progress)
@@ -102,28 +102,28 @@ def control(
 
 def confounds(
     store: Store, study: str, target: str, model: str, inputs: str, *, fusion: str = "early", seed: int = 0,
-    now: datetime, progress: Progress | None = None,
+    features: str = "", now: datetime, progress: Progress | None = None,
 ) -> dict:  # fmt: skip
     """Heart rate, muscle power, eye activity and time in session alone, beside the pipeline's own stored run.
 
     The run that leaves one subject out is an experiment as any other: taken where it is stored, made where it is not.
     """
-    from core import features
     from core.evaluation import dataset as datasets
     from core.evaluation.validity import confounds as of
+    from core.features import set_of
     from core.pipeline import site_pipeline
 
-    prepared = _prepared(store, study, target, model, inputs, fusion, seed)
+    prepared = _prepared(store, study, target, model, inputs, fusion, seed, features)
     spec, found = prepared.spec, studies.get(store, study)
 
     def windows(type_: str) -> Dataset:
-        pipeline = replace(site_pipeline(), features=features.set_of((type_,)))
+        pipeline = replace(site_pipeline(), features=set_of((type_,)))
         return datasets.prepare(found, pipeline, (type_,), cache=experiments.cache(store))
 
     def make() -> dict:
         say = _say(progress)
         run = experiments.evaluate(
-            store, study, target, model, inputs, fusion=fusion, seed=seed, now=now,
+            store, study, target, model, inputs, fusion=fusion, seed=seed, options={"features": features}, now=now,
             progress=lambda share, words: say(0.5 * share, words),
         )["experiment"]  # fmt: skip
         _, dataset, results = experiments.opened(store, run)
@@ -139,12 +139,12 @@ def confounds(
 
 def transfer(
     store: Store, study: str, to: str, target: str, model: str, inputs: str, *, fusion: str = "early",
-    seed: int = 0, now: datetime, progress: Progress | None = None,
+    seed: int = 0, features: str = "", now: datetime, progress: Progress | None = None,
 ) -> dict:  # fmt: skip
     """Train on one study, test on another, without and with alignments that see no label."""
     from core.evaluation.validity import transfer as of
 
-    here, there = (_prepared(store, name, target, model, inputs, fusion, seed) for name in (study, to))
+    here, there = (_prepared(store, name, target, model, inputs, fusion, seed, features) for name in (study, to))
 
     def make() -> dict:
         say = _say(progress)
@@ -203,10 +203,12 @@ def checklist(store: Store, experiment: str) -> dict:
     return {"experiment": experiment, **key, "axes": axes, "complete": not any(a["missing"] for a in axes)}
 
 
-def _prepared(store: Store, study: str, target: str, model: str, inputs: str, fusion: str, seed: int) -> Prepared:
+def _prepared(
+    store: Store, study: str, target: str, model: str, inputs: str, fusion: str, seed: int, features: str
+) -> Prepared:
     from core.evaluation.experiment import Spec
 
-    return Prepared.of(store, Spec(study, target, inputs, model, fusion, seed=seed))
+    return Prepared.of(store, Spec(study, target, inputs, model, fusion, seed=seed, features=features))
 
 
 def _fusion(spec: Spec) -> dict[str, str]:
@@ -216,7 +218,7 @@ def _fusion(spec: Spec) -> dict[str, str]:
 
 def _named(spec: Spec) -> dict[str, Any]:
     """What a result says of the pipeline that it is of."""
-    return {**key_of(spec), **_fusion(spec)}
+    return {**key_of(spec), **_fusion(spec), **_features(spec)}
 
 
 def _stored(
@@ -239,3 +241,8 @@ CHECKS: dict[str, Callable[..., dict]] = {
     "labels": labels,
     "transfer": transfer,
 }
+def _features(spec: Spec) -> dict[str, str]:
+    """The set of features, where one is named."""
+    return {"features": spec.features} if spec.features else {}
+
+

@@ -76,11 +76,11 @@ def test_an_audit_of_a_run_that_was_given_a_score_is_given_it_too_and_is_another
     source = folder.Source("made", "none", {"valence": (1.0, 5.0, 3.0)}, ("ecg",), trials, len(trials))
     folder.write(studies.root(store), "scored", source)
     asked = ("scored", "valence", "logistic", "ecg")
-    found = audits.leak_audit(store, *asked, groups=("ei",), now=NOW)
+    found = audits.leak_audit(store, *asked, options={"groups": ["ei"]}, now=NOW)
     assert found["groups"] == ["ei"]
     assert {e.groups for e in experiments.all_experiments(store) if e.study == "scored"} == {("ei",)}
     columns = next(c for c in found["checks"] if c["name"] == "id-like columns")
     assert columns["outcome"] == "fail" and "group_ei" in columns["evidence"]
     assert audits.stored_audit(store, *asked) is None, "an audit with the score is none of the model without it"
     with pytest.raises(Refused, match="no scores iq"):
-        audits.leak_audit(store, *asked, groups=("iq",), now=NOW)
+        audits.leak_audit(store, *asked, options={"groups": ["iq"]}, now=NOW)
