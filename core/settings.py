@@ -160,6 +160,7 @@ AFFECT = ("valence", "arousal", "dominance")  # the measures of `published` and 
 FDR_Q = 0.05  # Benjamini-Hochberg over all tests of a visit (`default`)
 STILL_P = 0.05  # p below which an open TREND or CORRELATION still holds; it was discovered before
 RANGE_COVERAGE = 0.95  # own range and prediction limit
+RELIABLE_CHANGE = 1.96  # |reliable change index| above which a difference is named (Jacobson and Truax 1991)
 CAP_LIVE, CAP_REPLAY = 5, 10  # insights per session; 10 for a `published` replay (S1-23)
 PUBLISHED_LOOK_BACK_DAYS = 30  # live; `default` looks at all accepted sessions
 PUBLISHED_LOOK_BACK_REPLAY_DAYS = 90

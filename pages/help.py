@@ -34,6 +34,11 @@ GLOSSARY = (
     ("Marker", "a value computed from the signal itself, with a unit; it needs no training data"),
     ("Usable share", "share of the windows whose signal can be trusted"),
     ("Own range", "where 95 % of the person's next sessions would lie if nothing changed"),
+    (
+        "Reliable change index",
+        "a session less the mean of the baseline sessions, over the error of measurement that neighbouring sessions of "
+        "the person show; beyond 1.96 it is larger than their own variation from session to session",
+    ),
     ("Baseline", "what a person is compared with: their own accepted sessions, or those a clinician chose"),
     ("Abstained", "the signals could not carry a number, so none is shown"),
     ("Unsure", "the interval covers the model's cut, so neither High nor Low is said"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
@@ -15,6 +16,9 @@ from core.services.clinic.insights import Card
 from core.services.clinic.patients import Baseline, Event, Patient, SelfReport
 from core.services.clinic.sessions import SessionRow
 from core.settings import BASELINE_SESSIONS, MEASURE_UNITS, PREDICTIONS
+
+if TYPE_CHECKING:
+    from core.insights.reliable import Change
 
 RANGES = {"30d": 30, "90d": 90, "1y": 366, "all": None}
 RANGE_NAMES = {"30d": "30 days", "90d": "90 days", "1y": "1 year", "all": "All"}
@@ -224,8 +228,10 @@ def plane(patient: Patient, rows: Sequence[SessionRow], baselines: Mapping[str, 
             nav.go("session", {state.SESSION: found if isinstance(found, str) else found[0]})
 
 
-def in_words(rows: Sequence[SessionRow], lanes: Sequence[str], baselines: Mapping[str, Baseline]) -> None:
-    """The last session against the own range, one line a measure."""
+def in_words(
+    rows: Sequence[SessionRow], lanes: Sequence[str], baselines: Mapping[str, Baseline], changes: Mapping[str, Change]
+) -> None:
+    """The last session against the own range, and against the own variation between sessions, one line a measure."""
     newest = rows[-1]
     st.markdown("##### Last session against own range")
     found = []
@@ -243,10 +249,16 @@ def in_words(rows: Sequence[SessionRow], lanes: Sequence[str], baselines: Mappin
             against = "nothing to compare"
         else:
             against = wording.learning(b.n, BASELINE_SESSIONS) if b else "no range yet"
-        found.append({"Measure": formats.name(name), "Value": said, "Own range": against})
+        found.append(
+            {
+                "Measure": formats.name(name), "Value": said, "Own range": against,
+                "Session to session": wording.session_to_session(changes.get(name)),
+            }
+        )  # fmt: skip
     table = pd.DataFrame(found)
     # a table of text wraps in its narrow column
     st.table(table, hide_index=True)
+    st.caption(wording.SESSION_TO_SESSION)
     with st.container(horizontal=True, key="tools-table-last", vertical_alignment="center"):
         components.export_button(table, kind="last-session", subject=newest.session, key="last")
         nav.link("session", f"Open session {newest.session}", {state.SESSION: newest.session})
@@ -305,7 +317,8 @@ with components.page("patient"):
             )
         with right:
             plane(patient, rows, baselines)
-            in_words(rows, lanes, baselines)
+            changes = patients.reliable_changes(store, patient.pseudonym, rows[-1].session)
+            in_words(rows, lanes, baselines, changes)
 
         st.subheader("Insights in this range")
         undecided = [c for c in in_range if is_open(c)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from core.reports.words import CONTROL_SCORES as CONTROL_SCORES
 from core.reports.words import CONTROLS as CONTROLS
@@ -15,8 +16,12 @@ from core.reports.words import OUTCOMES as OUTCOMES
 from core.reports.words import OVER_SUBJECTS as OVER_SUBJECTS
 from core.reports.words import SPLITS as SPLITS
 from core.reports.words import premium as premium
+from core.settings import BASELINE_SESSIONS, RELIABLE_CHANGE
 from core.settings import DEMONSTRATION as DEMONSTRATION
 from core.types import ModelInfo
+
+if TYPE_CHECKING:
+    from core.insights.reliable import Change
 
 PRODUCT = "Affectline"
 FOOTER = "Research software. Not a medical device. Not a diagnosis."
@@ -357,6 +362,24 @@ def expected_by_chance(k: float) -> str:
 def learning(n: int, needed: int) -> str:
     """What stands in place of a band while the baseline is learning."""
     return f"learning: {n} of {needed} sessions"
+
+
+def session_to_session(change: Change | None) -> str:
+    """A session against the person's own variation from one session to the next, in words that do not judge."""
+    if change is None:
+        return "nothing to compare"
+    if change.index is None:
+        return f"not computed: {change.why}"
+    how = "larger than" if change.reliable else "within"
+    return f"{how} this person's own session-to-session variation (reliable change index {change.index:+.2f})"
+
+
+SESSION_TO_SESSION = (
+    "Session to session: the last session less the mean of the baseline sessions, over the error that this person's "
+    f"neighbouring sessions show; beyond ±{RELIABLE_CHANGE:g} it is larger. Own range asks another question: whether a "
+    "value is unusual for this person. Neither says what a difference means. Without any change about 8 in 100 values "
+    f"are larger with {BASELINE_SESSIONS} baseline sessions, and 5 in 100 with many."
+)
 
 
 # what the remedies of the readers call by the command line's name, and where it is on the screen

@@ -122,7 +122,7 @@ def own_range(
             return None
         (mean, sd), n = on_scale(values, measure), values.n
     else:
-        known = [to_scale(float(v), measure) for v in values if _known(float(v), measure)]
+        known = [to_scale(float(v), measure) for v in values if comparable(float(v), measure)]
         n = len(known)
         if n < max(least, 2):
             return None
@@ -131,5 +131,6 @@ def own_range(
     return low, from_scale(mean, measure), high
 
 
-def _known(value: float, measure: str | None) -> bool:
+def comparable(value: float, measure: str | None) -> bool:
+    """Whether a value has a place on the scale of the detectors: finite, positive where ln is taken."""
     return math.isfinite(value) and (measure not in LOG_SCALE_MEASURES or value > 0)

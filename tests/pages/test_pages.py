@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.ui import nav, wording
+from app.ui import components, nav, wording
 from core import simulate
 from core.services import jobs
 from core.services.clinic import insights, patients, sessions
@@ -124,6 +124,34 @@ def test_a_baseline_that_is_learning_says_so(filled):
 def test_a_range_without_sessions_says_when_the_last_one_was(filled):
     text = check(open_page("patient", patient=IMPORTED, range="30d"))
     assert "No sessions in this range" in text
+
+
+def test_the_last_session_says_whether_it_differs_by_more_than_sessions_do_from_one_to_the_next(filled, monkeypatch):
+    left = {}
+    monkeypatch.setattr(components, "export_button", lambda make, *, kind, **_: left.update({kind: make}))
+    at = open_page("patient", patient=IMPORTED)
+    text = check(at)
+    assert wording.SESSION_TO_SESSION in text and wording.FOOTER in text
+    [shown] = [t.value for t in at.table if "Session to session" in t.value]
+    told = shown.set_index("Measure")["Session to session"]
+    changes = patients.reliable_changes(filled, IMPORTED, sessions.history(filled, IMPORTED)[-1].session)
+    valence, arousal = changes["valence"], changes["arousal"]
+    assert valence.reliable and not arousal.reliable
+    variation = "this person's own session-to-session variation (reliable change index"
+    assert told["Valence"] == f"larger than {variation} {valence.index:+.2f})"
+    assert told["Arousal"] == f"within {variation} {arousal.index:+.2f})"
+    assert left["last-session"].equals(shown), "what leaves is what is shown"
+
+
+def test_with_too_few_sessions_there_is_no_reliable_change_and_the_reason(filled):
+    """One session; nothing before it, and one of the measures was not computed."""
+    at = open_page("patient", patient=RECORDED)
+    check(at)
+    [shown] = [t.value for t in at.table if "Session to session" in t.value]
+    assert set(shown["Session to session"]) <= {
+        "not computed: it needs 10 baseline sessions, and there are 0", "nothing to compare"
+    }  # fmt: skip
+    assert (shown["Session to session"] != "nothing to compare").any()
 
 
 def test_opening_a_patient_makes_their_sessions_no_longer_new(filled):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import fmean, stdev
+from typing import TYPE_CHECKING
 
 from core.errors import Refused
 from core.services.clinic import detection
@@ -16,6 +17,9 @@ from core.storage import patients as rows
 from core.storage.records import BaselineRecord
 from core.storage.store import Store
 from core.types import Reference, Visit
+
+if TYPE_CHECKING:
+    from core.insights.reliable import Change
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,35 @@ def baselines(store: Store, patient: str, *, at: datetime | None = None) -> dict
         seen = [v for v in seen if v.started_at <= at]
         chosen = [b for b in chosen if b.since <= at]
     return of_visits(seen, detection.in_force(chosen))
+
+
+def reliable_changes(store: Store, patient: str, session: str) -> dict[str, Change]:
+    """Each measure of a session against the person's own variation between sessions (``core.insights.reliable``).
+
+    The baseline sessions are those that a clinician had set for its time, else all accepted ones before it; those of a
+    prediction are of the same model. A session that was not accepted is not compared, and says why.
+    """
+    from core.insights.reliable import Change, change
+
+    with store.read() as tx:
+        record = require(tx, patient)
+        seen = detection.visits(tx, record.id, patient)
+        kept = rows.baselines(tx, record.id)
+    at = next((i for i, v in enumerate(seen) if v.session == session), None)
+    if at is None:
+        return {}
+    judged, earlier = seen[at], [v for v in seen[:at] if v.accepted]
+    if not judged.accepted:
+        return {name: Change(0, why="too little of the session could be used") for name in judged.values}
+    chosen = detection.in_force([b for b in kept if b.since <= judged.started_at])
+    refs = detection.references(chosen, judged.model)
+    found = {}
+    for name, value in judged.values.items():
+        own = [v for v in earlier if name in v.values and (name not in PREDICTIONS or v.model == judged.model)]
+        if name in refs and chosen is not None:
+            own = [v for v in own if v.session in chosen.sessions]
+        found[name] = change(value, [v.values[name] for v in own], name)
+    return found
 
 
 def of_visits(seen: Sequence[Visit], chosen: BaselineRecord | None) -> dict[str, Baseline]:

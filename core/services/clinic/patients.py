@@ -15,6 +15,7 @@ from core.services.clinic.baselines import (
     baseline_history,
     baselines,
     preview_baseline,
+    reliable_changes,
     set_baseline,
     undo_baseline,
 )
@@ -43,8 +44,8 @@ from core.types import Measure
 __all__ = [
     "EVENT_KINDS", "INSTRUMENTS", "Baseline", "Counts", "Event", "Patient", "SelfReport", "WorklistRow", "add_event",
     "add_self_report", "baseline_history", "baselines", "check_pseudonym", "counts", "create", "events", "find", "get",
-    "measure_summary", "preview_baseline", "profile", "remove_event", "self_reports", "set_baseline", "suggest",
-    "summary", "undo_baseline", "worklist",
+    "measure_summary", "preview_baseline", "profile", "reliable_changes", "remove_event", "self_reports",
+    "set_baseline", "suggest", "summary", "undo_baseline", "worklist",
 ]  # fmt: skip
 
 AFFECT = rows.AFFECT

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import pytest
 
 from core.errors import Conflict, NotFound, Refused
+from core.insights import reliable
 from core.insights.baseline import ema
 from core.services.clinic import insights, patients, sessions
 from core.storage import tables as t
-from tests.core.storage.handmade import NOW, day, put
+from tests.core.storage.handmade import MODEL, NOW, day, put
 
 
 @pytest.mark.parametrize("text", ["P-0042", "S01", "sub_042", "007", "P-D001", "A" * 31 + "1", "12-34-56"])
@@ -82,6 +84,39 @@ def test_a_set_baseline_is_versioned_judges_later_sessions_and_is_taken_back(sto
     assert patients.baselines(store, "P-0042")["heart_rate"] == found
     assert [b.version for b in _rows(store, t.baseline)] == [1]
     assert {b.why for b in patients.baseline_history(store, "P-0042")} == {"before the treatment"}
+
+
+def test_reliable_change_is_against_accepted_sessions_before_and_those_that_were_set(store):
+    """Twelve sessions of 60 and 62, then twelve of 70 and 72; between them some of low quality."""
+    for k in range(24):
+        put(store, "P-0042", day(7 * k), {"heart_rate": (60.0 if k < 12 else 70.0) + 2.0 * (k % 2)})
+        put(store, "P-0042", day(7 * k + 1), {"heart_rate": 150.0}, share=0.4)
+    names = [s.session for s in sessions.history(store, "P-0042")]
+
+    def of(session):
+        return patients.reliable_changes(store, "P-0042", session)["heart_rate"]
+
+    assert of(names[18]).why == "it needs 10 baseline sessions, and there are 9"
+    own = [60.0, 62.0] * 5
+    assert of(names[20]) == reliable.change(60.0, own, "heart_rate"), "what comes later is not looked at"
+    assert of(names[1]).why == "too little of the session could be used" and of(names[1]).index is None
+    every = [60.0, 62.0] * 6 + [70.0, 72.0] * 5 + [70.0]
+    assert of(names[-2]) == reliable.change(72.0, every, "heart_rate")
+    patients.set_baseline(store, "P-0042", names[0:20:2], "before the treatment", now=NOW)
+    assert of(names[-2]) == reliable.change(72.0, own, "heart_rate"), "the ten that were set"
+    assert of(names[10]).n == 5, "a session before the baseline is not judged by it"
+    assert patients.reliable_changes(store, "P-0042", "P-0042/S-99") == {}
+
+
+def test_reliable_change_of_an_index_is_within_one_model(store):
+    newer = replace(MODEL, version="another")
+    for k in range(12):
+        put(store, "P-0042", day(k), {"valence": 0.5 + 0.02 * (k % 2), "heart_rate": 60.0 + k % 2})
+    for k in range(12, 24):
+        put(store, "P-0042", day(k), {"valence": 0.8 + 0.02 * (k % 2), "heart_rate": 60.0 + k % 2}, model=newer)
+    found = patients.reliable_changes(store, "P-0042", "P-0042/S-24")
+    assert found["valence"].n == 11 and found["heart_rate"].n == 23
+    assert not found["valence"].reliable
 
 
 def _rows(store, table):
