@@ -16,6 +16,7 @@ from app.cli.words import (
     confound_lines,
     control_lines,
     label_lines,
+    protocol_lines,
     recalibration_lines,
     stimulus_lines,
     surrogate_lines,
@@ -56,8 +57,8 @@ def leak_audit(
         writable(pdf)
         from core.services.research import audits
 
-        answer = audits.leak_audit(
         asked = spec_options(features, oversample, smoothing, flip, aggregate, option)
+        answer = audits.leak_audit(
             store(), study, target, model, inputs, fusion=fusion, seed=seed, options={"groups": score or [], **asked},
             now=now(), progress=report,
         )  # fmt: skip
@@ -99,6 +100,8 @@ for _name, _lines, _words in (
      "A difference of known size is planted: which is found, and the smallest that is."),
     ("confounds", confound_lines,
      "Heart rate, muscle power, eye activity and time in session alone, beside the pipeline."),
+    ("protocols", protocol_lines,
+     "The leaky protocols of five other systems re-enacted beside left-out people, to see what each adds."),
 ):  # fmt: skip
     _of_a_pipeline(_name, _lines, _words)
 
@@ -131,10 +134,10 @@ def transfer(
     inputs: Inputs,
     fusion: Fusion = "early",
     seed: Seed = 0,
+    features: Features = "",
     as_json: AsJson = False,
 ) -> None:
     """Train on one study, test on another, without and with alignments that see no label."""
-    features: Features = "",
     with answering(as_json), progress() as report:
         from core.services.research import validity
 

@@ -308,6 +308,30 @@ def confound_lines(answer: Mapping) -> list[str]:
     return lines
 
 
+def protocol_lines(answer: Mapping) -> list[str]:
+    """Each protocol of others beside left-out people, marked as leaky in every number."""
+    from app.ui import wording
+
+    lines = [_pipeline_line(answer), f"  {answer['watermark']}"]
+    for row in answer["protocols"]:
+        head = f"  {row['name']} ({row['title']}; {row['requirements']}; reported: {row['published']})"
+        if row["score"] is None:
+            lines.append(f"{head}: not computed: {row['reason']}")
+            continue
+        apart = row["difference"]
+        ends = f" ({apart['low']:+.3f} to {apart['high']:+.3f})" if apart["low"] is not None else ""
+        why = f", {row['reason']}" if row["reason"] else ""
+        lines += [
+            f"{head}: {row['score']:.3f} {wording.LEAKY_MARK}; left-out people {row['honest']:.3f}; "
+            f"difference {apart['value']:+.3f}{ends}{why}",
+            f"    did: {' '.join(row['did'])}",
+            f"    breaks: {', '.join(row['rules']) or 'no rule'}",
+            *(f"    not done: {': '.join(filter(None, (left['what'].rstrip('.'), left['reason'])))}"
+              for left in row["left"]),
+        ]  # fmt: skip
+    return lines
+
+
 def label_lines(answer: Mapping) -> list[str]:
     """Label policies, agreement, and intended against reported."""
     lines = [str(answer["study"])]

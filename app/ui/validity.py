@@ -386,6 +386,12 @@ PANELS = (
         confounds, "confounds",
     ),
     Panel(
+        "Protocols of others",
+        "Which published-looking number is a leak? This model and these features by the protocols of five other "
+        "systems, re-enacted beside left-out people. It is no result.",
+        protocols.show, "protocols",
+    ),
+    Panel(
         "Label policy",
         "What is High? Every cut and rule for ties, how far raters agree, and what was meant against what was said. Of "
         "the whole study, whatever the model.",

@@ -73,11 +73,23 @@ def test_validity_answers_in_json_and_in_words(data_dir, shared_data):
     experiment = answer(affectline(data_dir, "evaluate", *PIPE, "--json"))["experiment"]
     rows = answer(affectline(data_dir, "validity", "recalibration", experiment, "--json"))["rows"]
     assert [row["shots"] for row in rows] == [2, 4, 8]
-    assert "2 labelled trials, 3 subjects: Brier score " in affectline(
-        data_dir, "validity", "recalibration", experiment
-    ).stdout
+    assert (
+        "2 labelled trials, 3 subjects: Brier score "
+        in affectline(data_dir, "validity", "recalibration", experiment).stdout
+    )
     said = affectline(data_dir, "validity", "checklist", experiment).stdout
     assert "code and data: Affectline" in said
+
+
+def test_every_number_of_a_protocol_of_others_says_that_it_is_leaky(data_dir):
+    found = answer(affectline(data_dir, "validity", "protocols", *PIPE, "--json"))
+    assert found["leaky"] is True and found["watermark"].startswith("LEAKY")
+    assert [row["name"] for row in found["protocols"]] == ["S1-v1", "S2", "S3", "S4", "S5"]
+    assert all(row["leaky"] is True for row in found["protocols"])
+    said = affectline(data_dir, "validity", "protocols", *PIPE).stdout
+    assert found["watermark"] in said and "breaks: subject overlap, oversampled test, tuning on test" in said
+    assert all(f"{row['score']:.3f} LEAKY; left-out people {row['honest']:.3f}" in said for row in found["protocols"])
+    assert "belong to nobody" in said and "not done: Response times are not known here. Trials" in said
 
 
 def test_a_grid_prints_one_table_and_the_same_as_json(data_dir):

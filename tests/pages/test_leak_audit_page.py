@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 
+from app.ui import protocols as protocols_panel
 from app.ui import validity as ui
 from app.ui import wording
 from core import compute
@@ -212,6 +213,16 @@ def test_what_is_not_there_or_cannot_be_audited_is_said_and_not_run(params, word
 
 
 SCORE = {"balanced_accuracy": INTERVAL, "loss": INTERVAL, "roc_auc": INTERVAL | {"value": None}}
+PROTOCOLS = {"leaky": True, "watermark": "LEAKY: no result.", "experiment": "E-0001", "n_subjects": 5, "protocols": [
+    {"name": "S2", "title": "Net", "requirements": "S2-05", "published": "75 %", "level": "window", "leaky": True,
+     "did": ["Windows."], "rules": ["window overlap"], "left": [{"what": "Drawn again.", "reason": "as common"}],
+     "score": 0.91, "honest": 0.5, "difference": INTERVAL | {"n": 5}, "reason": ""},
+    {"name": "S4", "title": "Face", "requirements": "S4-08", "published": "79 %", "level": "row", "leaky": True,
+     "did": ["SMOTE."], "rules": ["tuning on test"], "left": [], "score": 0.99, "honest": 0.5,
+     "difference": {"value": 0.49, "low": None, "high": None}, "reason": "no interval: of nobody"},
+    {"name": "S1-v1", "title": "First", "requirements": "c1", "published": "none", "level": "trial", "leaky": True,
+     "did": [], "rules": [], "left": [], "score": None, "honest": None, "difference": None, "reason": "takes signals"},
+]}  # fmt: skip
 FOUND = {
     "stimulus": ({"premium": INTERVAL, "seen": INTERVAL, "withheld": INTERVAL, "n_subjects": 5, "n_stimuli": 8,
                   "note": "Names were taken."}, "n = 5 subjects, 8 clips. Names were taken."),
@@ -228,6 +239,44 @@ FOUND = {
     "transfer": ({"to": "other", "scores": [{"alignment": n, **SCORE} for n in ALIGNMENTS], "n_subjects": 3,
                   "n_columns": 7}, "n = 3 subjects of other, 7 shared columns"),
 }  # fmt: skip
+
+
+def test_protocols_of_others_are_watermarked_in_words_figure_and_table(research):
+    stored(research, "protocols", PROTOCOLS)
+    at = open_page("leak_audit", **PIPE, tab="Protocols of others")
+    text = said(at)
+    assert "LEAKY: no result." in text and "n = 5 subjects" in text
+    assert at.code[-1].value.startswith("affectline validity protocols --study small")
+    (figure,) = at.get("plotly_chart")
+    assert "S2 0.91 (leaky), left-out people 0.50" in figure.proto.alt and "S1-v1" not in figure.proto.alt
+    assert [a["text"] for a in json.loads(figure.proto.spec)["layout"]["annotations"]].count(wording.LEAKY_MARK) == 1
+    frame = next(d.value for d in at.get("dataframe") if "Protocol" in d.value.columns).set_index("Protocol")
+    column = f"Re-enacted ({wording.LEAKY_MARK})"
+    assert frame[column].tolist() == ["0.91", "0.99", "not computed: takes signals"]
+    assert frame["Difference"].tolist() == ["+0.31 (+0.20 to +0.41)", "+0.49, no interval: of nobody",
+                                            "not computed: takes signals"]  # fmt: skip
+    (did,) = (t for t in tables(at) if "Rules broken" in t)
+    assert (
+        did["Not done here"].tolist()[0].replace("\\", "") == "Drawn again: as common"
+        and did["Rules broken"].tolist()[2] == "none"
+    )
+
+
+def test_the_button_of_the_protocols_queues_their_job(research):
+    at = open_page("leak_audit", **PIPE, fusion="late", tab="Protocols of others")
+    at.button(key="run-protocols").click().run()
+    job = jobs.get(research, job_of(at))
+    assert (job.kind, job.params["check"], job.params["fusion"]) == ("validity", "protocols", "late")
+
+
+def test_numbers_of_protocols_of_fewer_than_five_people_are_not_drawn_and_do_not_leave(research):
+    stored(research, "protocols", PROTOCOLS | {"n_subjects": 4})
+    at = open_page("leak_audit", **PIPE, tab="Protocols of others")
+    assert "n = 4 subjects" in said(at) and not at.get("plotly_chart")
+    frame = next(d.value for d in at.get("dataframe") if "Protocol" in d.value.columns)
+    left = protocols_panel.few_kept(frame, 4)
+    assert set(left["Difference"]) == {"fewer than 5 people"} and list(left) == list(frame)
+    assert protocols_panel.few_kept(frame, 5)["Difference"].tolist() == frame["Difference"].tolist()
 
 
 @pytest.mark.parametrize("kind", FOUND)

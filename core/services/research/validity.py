@@ -137,6 +137,32 @@ def confounds(
     return _stored(store, "confounds", prepared, {}, make, now)
 
 
+def protocols(
+    store: Store, study: str, target: str, model: str, inputs: str, *, fusion: str = "early", seed: int = 0,
+    features: str = "", now: datetime, progress: Progress | None = None,
+) -> dict:  # fmt: skip
+    """The protocols of five systems re-enacted, beside the pipeline's own stored run of left-out people.
+
+    That run is an experiment as any other; what is re-enacted is stored here alone, and never as an experiment.
+    """
+    from core.evaluation.validity import protocols as of
+
+    prepared = _prepared(store, study, target, model, inputs, fusion, seed, features)
+
+    def make() -> dict:
+        say = _say(progress)
+        run = experiments.evaluate(
+            store, study, target, model, inputs, fusion=fusion, seed=seed, options={"features": features}, now=now,
+            progress=lambda share, words: say(0.3 * share, words),
+        )["experiment"]  # fmt: skip
+        _, dataset, results = experiments.opened(store, run)
+        told = of.panel(dataset, prepared.spec, results, progress=lambda share, words: say(0.3 + 0.7 * share, words))
+        return {**_named(prepared.spec), "experiment": run, **told}
+
+    more = {"protocols": [p.name for p in of.PROTOCOLS], "per_class": of.PER_CLASS}
+    return _stored(store, "protocols", prepared, more, make, now)
+
+
 def transfer(
     store: Store, study: str, to: str, target: str, model: str, inputs: str, *, fusion: str = "early",
     seed: int = 0, features: str = "", now: datetime, progress: Progress | None = None,
@@ -216,6 +242,11 @@ def _fusion(spec: Spec) -> dict[str, str]:
     return {} if spec.fusion == "early" else {"fusion": spec.fusion}
 
 
+def _features(spec: Spec) -> dict[str, str]:
+    """The set of features, where one is named."""
+    return {"features": spec.features} if spec.features else {}
+
+
 def _named(spec: Spec) -> dict[str, Any]:
     """What a result says of the pipeline that it is of."""
     return {**key_of(spec), **_fusion(spec), **_features(spec)}
@@ -238,11 +269,7 @@ CHECKS: dict[str, Callable[..., dict]] = {
     "surrogates": surrogates,
     "control": control,
     "confounds": confounds,
+    "protocols": protocols,
     "labels": labels,
     "transfer": transfer,
 }
-def _features(spec: Spec) -> dict[str, str]:
-    """The set of features, where one is named."""
-    return {"features": spec.features} if spec.features else {}
-
-

@@ -8,7 +8,7 @@ import pytest
 
 from core import compute
 from core.errors import NotFound, Refused
-from core.evaluation.validity import confounds, control, label_policy, stimulus, surrogates
+from core.evaluation.validity import confounds, control, label_policy, protocols, stimulus, surrogates
 from core.services import handlers, jobs
 from core.services.research import audits, experiments, studies, validity
 from core.settings import settings
@@ -84,13 +84,26 @@ def test_confounds_are_held_against_the_stored_run_of_the_pipeline(store, monkey
     assert validity.confounds(store, "one", *PIPE, now=NOW) == made
 
 
+def test_protocols_of_others_are_held_against_the_stored_run_and_are_no_run_themselves(store, monkeypatch):
+    monkeypatch.setattr(protocols, "PER_CLASS", 40)
+    run = experiments.evaluate(store, "one", *PIPE, now=NOW)
+    runs = [e.id for e in experiments.all_experiments(store)]
+    made = validity.protocols(store, "one", *PIPE, now=NOW)
+    assert made["leaky"] and made["watermark"] == protocols.WATERMARK and made["experiment"] == run["experiment"]
+    told = {row["name"]: row for row in made["protocols"]}
+    assert told["S5"]["honest"] == pytest.approx(run["trial"]["balanced_accuracy"]["value"])
+    assert [e.id for e in experiments.all_experiments(store)] == runs, "no leaky number stands among the runs"
+    monkeypatch.setattr(protocols, "panel", lambda *a, **k: pytest.fail("what is stored was computed again"))
+    assert validity.protocols(store, "one", *PIPE, now=NOW) == made
+
+
 def test_a_control_of_late_fusion_is_of_that_pipeline_and_stored_beside_the_early_one(store, monkeypatch):
     monkeypatch.setattr(control, "control", lambda dataset, spec, **more: {"ran": spec.fusion})
     monkeypatch.setattr(control, "SIZES", (3.0,))
     early, late = (validity.control(store, "one", *PIPE, fusion=fusion, now=NOW) for fusion in ("early", "late"))
     assert (early["ran"], late["ran"], late["fusion"]) == ("early", "late", "late") and "fusion" not in early
     assert validity.control(store, "one", *PIPE, now=NOW) == early
-    for check in ("stimulus", "surrogates", "confounds", "transfer"):
+    for check in ("stimulus", "surrogates", "confounds", "protocols", "transfer"):
         to = ("two",) if check == "transfer" else ()
         with pytest.raises(NotFound, match="E-FUSION"):
             validity.CHECKS[check](store, "one", *to, *PIPE, fusion="sideways", now=NOW)
