@@ -62,15 +62,15 @@ def is_up(url: str) -> bool:
         return False
 
 
-def start(data_dir: Path, *, timeout: float = 180, **extra: str) -> Served:
-    """Start ``affectline serve`` in a process group of its own and wait until it answers."""
+def start(data_dir: Path, *, root: Path = ROOT, timeout: float = 180, **extra: str) -> Served:
+    """Start ``affectline serve`` of a checkout in a process group of its own and wait until it answers."""
     port = free_port()
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / "serve.log"
     with log.open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "app", "serve", "--port", str(port)],
-            cwd=ROOT,
+            cwd=root,
             env=environment(data_dir, **extra),
             stdout=out,
             stderr=out,
@@ -98,9 +98,9 @@ def stop(served: Served) -> None:
 
 
 @contextmanager
-def serving(data_dir: Path, **extra: str) -> Iterator[Served]:
+def serving(data_dir: Path, *, root: Path = ROOT, **extra: str) -> Iterator[Served]:
     """The running product for the length of a block."""
-    served = start(data_dir, **extra)
+    served = start(data_dir, root=root, **extra)
     try:
         yield served
     finally:
