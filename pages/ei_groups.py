@@ -129,7 +129,7 @@ def unfinished(store, study: str) -> None:
     )
     with st.container(horizontal=True):
         for line in lines:
-            n = f"{line.n_failed} of {line.n_folds} failed" if line.n_failed else f"{line.n_done} stored"
+            n = f"{line.n_failed} of {line.n_folds}" if line.n_failed else f"{line.n_done} stored"
             nav.link("experiments", f"{line.id}: {wording.EXPERIMENT_STATES[line.state]}, {n}", {state.RUN: line.id})
 
 

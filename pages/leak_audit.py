@@ -225,7 +225,7 @@ def begun(store, pipeline: Pipeline, now: Now) -> None:
         {"Split": wording.SPLITS.get(split, split).partition(":")[0],
          "State": wording.EXPERIMENT_STATES[line.state] if line else "○ not begun",
          "Folds": f"{line.n_done} of {line.n_folds or 'not yet known'}" if line else "none",
-         "Failed": str(line.n_failed) if line else "none", "Run": line.id if line else "none"}
+         "Failed": str(line.n_failed) if line and line.n_failed else "none", "Run": line.id if line else "none"}
         for split, line in found.items()
     ]  # fmt: skip
     components.table(pd.DataFrame(rows), kind="leak-begun", subject="cohort", key="begun")

@@ -120,6 +120,7 @@ def looked_at(page: Page) -> None:
         page.emulate_media(color_scheme=scheme)
         page.reload()
         expect(page.get_by_text("Research software. Not a medical device.").first).to_be_visible(timeout=WAIT)
+        expect(page.locator(".stSkeleton, [data-testid=stStatusWidget]")).to_have_count(0, timeout=WAIT)
         drawn(page)
         assert not findings(page), scheme
         assert page.get_by_test_id("stMain").evaluate("e => e.scrollWidth - e.clientWidth") <= 0, scheme
@@ -183,7 +184,7 @@ def test_groups_of_a_study_whose_run_is_partial_name_it_and_show_what_there_is(p
     expect(page.get_by_text("What else differs between the groups?")).to_be_visible(timeout=WAIT)
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=WAIT)
     looked_at(page)
-    page.get_by_role("link", name="partial: folds failed, 1 of 5 failed").click()
+    page.get_by_role("link", name="partial: folds failed, 1 of 5").click()
     expect(page.get_by_text("1 of 5 folds failed")).to_be_visible(timeout=WAIT)
 
 

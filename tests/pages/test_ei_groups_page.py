@@ -81,7 +81,7 @@ def test_a_run_whose_folds_are_not_all_done_is_named_and_cannot_be_chosen(site, 
     text = said(at)
     assert "1 run of this study cannot be chosen" in text and "No finished experiment on this study yet." in text
     links = {p.proto.label.replace("\\", ""): p.proto.query_string for p in at.get("page_link")}
-    assert links["E-0001: ✕ partial: folds failed, 1 of 5 failed"] == "run=E-0001"
+    assert links["E-0001: ✕ partial: folds failed, 1 of 5"] == "run=E-0001"
     run(site, "small", "ecg", monkeypatch)
     at = open_page("ei_groups", study="small")
     assert "1 run of this study cannot be chosen" in said(at) and "All outcomes" in said(at)
