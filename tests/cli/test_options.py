@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import cli
-from app.cli.words import model_lines, nested_lines, pair_lines, table_lines
+from app.cli.words import audit_lines, model_lines, nested_lines, pair_lines, table_lines
 from core.services.research import audits, experiments, grids, models, validity
 
 RUN = ["--study", "small", "--target", "valence", "--model", "mlp", "--json"]
@@ -48,6 +48,48 @@ def test_evaluate_and_ablate_take_the_options_of_a_run_and_leave_them_off_unaske
     assert spec == experiments.spec_of("small", "valence", "mlp", "ecg", "early", "loso", 0, {})
     spec = experiments.spec_of("small", "valence", "mlp", "ecg", "early", "loso", 0, asked[0])
     assert spec.options == {"epochs": 20, "hidden": (8, 4), "contrastive": 0.1}
+
+
+PIPE = [*RUN, "--inputs", "eeg"]
+VERBS = {
+    "grid": (grids, "grid", ["--study", "small", "--json"]),
+    "model train": (models, "train", PIPE),
+    "leak-audit": (audits, "leak_audit", PIPE),
+    **{f"validity {name}": (validity, name, PIPE) for name in ("stimulus", "surrogates", "control", "confounds")},
+    "validity transfer": (validity, "transfer", [*PIPE, "--to", "other"]),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_that_names_a_pipeline_takes_features_in_the_same_words(verb, monkeypatch):
+    room, name, line = VERBS[verb]
+    given: list = []
+    for module in ("research", "audits"):
+        monkeypatch.setattr(f"app.cli.{module}.store", lambda: None)
+    monkeypatch.setattr(room, name, lambda *a, **k: given.append(k.get("options", k)["features"]) or {})
+    assert call(*verb.split(), *line, "--features", "eeg258full").exit_code == 0
+    assert call(*verb.split(), *line).exit_code == 0
+    assert given == ["eeg258full", ""]
+    told = " ".join(call(*verb.split(), "--help").stdout.split())
+    assert "Features of the EEG: eeg258full (all 258 columns, not the usual 160) or eeg16." in told
+
+
+def test_a_leak_audit_takes_the_options_of_a_run_too(monkeypatch):
+    given: list = []
+    monkeypatch.setattr("app.cli.audits.store", lambda: None)
+    monkeypatch.setattr(audits, "leak_audit", lambda *a, options, **k: given.append(options) or {})
+    assert call("leak-audit", *PIPE, *OPTIONS, *MODEL, "--score", "ei").exit_code == 0
+    assert given == [{"groups": ["ei"], **ASKED}]
+
+
+def test_a_result_names_its_options_in_words_where_they_are_not_as_usual():
+    usual = {"study": "small", "target": "valence", "inputs": "eeg", "model": "logistic", "seed": 0}
+    premium = {"premium": {"value": 0.1, "low": 0.0, "high": 0.2}, "scores": {}, "checks": []}
+    named = {"groups": ["ei"], "features": "eeg16", "flip": True, "options": {"strength": 0.1}}
+    assert audit_lines({**usual, **premium})[0] == "small, valence from eeg by logistic"
+    assert audit_lines({**usual, **premium, **named})[0] == (
+        "small, valence from eeg by logistic, groups ei, features eeg16, flip yes, strength 0.1"
+    )
 
 
 @pytest.mark.parametrize("option", ["epochs", "=3", "epochs=", "epochs=3 --option epochs=4"])
