@@ -221,7 +221,8 @@ PROTOCOLS: tuple[Protocol, ...] = (
             Step("Windows of the rarer class drawn again before the split.", "oversampled test", _repeated,
                  lacking=_none_rarer),
         ),
-        left="It watched the training loss to stop; here a net watches validation.",
+        left="How it dealt its windows is not described in words: copies that were made before the split belong to no "
+        "side, so at random. It watched the training loss to stop; here a net watches validation.",
     ),
     Protocol(
         "S3", "Face and EEG of students", "S3-02, S3-07, S3-09", "72 %, the share of its largest class",
