@@ -170,6 +170,7 @@ def test_an_audit_that_was_stopped_says_what_it_has_and_can_be_gone_on_with_and_
     page.get_by_role("button", name="Start the leak audit").click()
     expect(page).to_have_url(re.compile("job="))
     expect(page.get_by_text(re.compile("^(subject_kfold|loso|nested_loso): "))).to_be_visible(timeout=WAIT)
+    drawn(page)
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("button", name="Go on")).to_be_visible(timeout=WAIT)
     expect(page.get_by_text(re.compile(r"^\d of 5 splits are done\."))).to_be_visible(timeout=WAIT)
