@@ -250,6 +250,15 @@ def column_config(frame: pd.DataFrame, percent: Sequence[str] = (), digits: Mapp
     return config
 
 
+def plain_zeros(frame: pd.DataFrame, digits: Mapping[str, int] | None = None) -> pd.DataFrame:
+    """A table to be shown without numbers that its digits would round to -0.00."""
+    shown = frame.copy(deep=False)
+    for name in frame.select_dtypes("float"):
+        rounds = frame[name].abs() < 0.5 * 10.0 ** -(digits or {}).get(str(name), 2)
+        shown[name] = frame[name].mask(rounds & (frame[name] < 0), 0.0)
+    return shown
+
+
 def table(
     frame: pd.DataFrame,
     *,
@@ -276,7 +285,7 @@ def table(
         options = {"on_select": "rerun", "selection_mode": "single-row"}
     options["height"] = height or ("content" if len(frame) <= 40 else 640)
     event = st.dataframe(
-        frame,
+        plain_zeros(frame, digits),
         hide_index=True,
         column_config=column_config(frame, percent, digits) | dict(config or {}),
         placeholder=placeholder,
@@ -339,7 +348,7 @@ def chart(
     if as_table:
         frame = make_table()
         st.dataframe(
-            frame,
+            plain_zeros(frame, digits),
             hide_index=True,
             column_config=column_config(frame, percent, digits),
             placeholder=NOT_COMPUTED,

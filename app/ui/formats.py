@@ -73,10 +73,10 @@ def local_ms(moments: list[datetime], zone: ZoneInfo) -> np.ndarray:
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A number with fixed digits; what has no finite value is "not computed"."""
+    """A number with fixed digits, never -0.00; what has no finite value is "not computed"."""
     if value is None or not math.isfinite(value):
         return "not computed"
-    return f"{value:.{digits}f}"
+    return f"{value:z.{digits}f}"
 
 
 def share(value: float | None) -> str:
@@ -112,7 +112,8 @@ def size(n_bytes: int) -> str:
 
 def span(low: float, high: float, digits: int = 2) -> str:
     """0.48-0.74; with "to" where a minus sign would read as a dash."""
-    return f"{low:.{digits}f}{'-' if low >= 0 else ' to '}{high:.{digits}f}"
+    left, right = f"{low:z.{digits}f}", f"{high:z.{digits}f}"
+    return f"{left}{' to ' if left.startswith('-') else '-'}{right}"
 
 
 def probability(p: float) -> str:

@@ -187,7 +187,7 @@ def difference(row: Mapping[str, Any]) -> str:
     """+0.03 (-0.02 to +0.08)."""
     if row["value"] is None:
         return "not computed: no subject has both"
-    return f"{row['value']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
+    return f"{row['value']:+z.2f} ({row['low']:+z.2f} to {row['high']:+z.2f})"
 
 
 def p_words(p: float | None, test: str = "") -> str:

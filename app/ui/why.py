@@ -124,7 +124,7 @@ def experiment_panel(name: str) -> None:
         st.caption(f"Contributions are not computed. {WHY_NOT['not_supported']}")
     else:
         for kind, label in KINDS.items():
-            _bars(told[kind], "share", f"Share of the mean size, {told['method']}", name, f"used-{kind}",
+            _bars(told[kind], "share", f"Share of the mean size ({told['method']})", name, f"used-{kind}",
                   f"What was used: {label.lower()}")  # fmt: skip
     if isinstance(found["attention"], list):
         parts = found["attention"]
@@ -208,9 +208,9 @@ def _alt(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _word(name: str) -> str:
-    """A channel type in words, ``eeg B`` as EEG B; other names as they are."""
+    """A channel type in words, ``eeg F`` as EEG differential entropy; other names as they are."""
     lead, _, rest = name.partition(" ")
     known = wording.CHANNEL_TYPES.get(lead)
     if known is None:
         return formats.visible(name, 48)
-    return f"{lead.upper()} {rest}" if rest else known
+    return f"{lead.upper()} {wording.EEG_BLOCKS.get(rest, rest)}" if rest else known

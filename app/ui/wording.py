@@ -166,6 +166,17 @@ CHANNEL_TYPES: Mapping[str, str] = {
     "misc": "Not analysed",
 }
 
+# the blocks A to G of the EEG's features (core.features.eeg)
+EEG_BLOCKS: Mapping[str, str] = {
+    "A": "band powers",
+    "B": "relative powers",
+    "C": "mean and spread",
+    "D": "histogram entropy",
+    "E": "asymmetries",
+    "F": "differential entropy",
+    "G": "summaries",
+}
+
 EVENT_KINDS: Mapping[str, str] = {
     "treatment": "Treatment",
     "change": "Change of treatment",
@@ -208,16 +219,12 @@ TASKS: Mapping[str, str] = {
     "nine": "Rounded rating, a class each",
     "continuous": "The rating as a value",
 }
+QUADRANTS_MEAN = " H: high, L: low; A: arousal, V: valence."
 FUSIONS: Mapping[str, str] = {"early": "Early", "intermediate": "Intermediate", "late": "Late"}
 FUSIONS_MEAN = (
     "Early: one model of all features. Intermediate: components of each signal, then one model. Late: the mean of a "
     "model of each signal."
 )
-OVERSAMPLING: Mapping[str, str] = {
-    "": "None",
-    "random": "Draw rows of rarer classes again",
-    "smote": "Make rows between neighbours of one class (SMOTE)",
-}
 FEATURES: Mapping[str, str] = {
     "": "The usual 160 columns",
     "eeg258full": "All 258 columns",
@@ -227,6 +234,11 @@ FEATURES_MEAN = (
     "What the model is given of the EEG. Another set is another experiment, stored beside the usual one; runs without "
     "EEG are the same with either."
 )
+OVERSAMPLING: Mapping[str, str] = {
+    "": "None",
+    "random": "Draw rows of rarer classes again",
+    "smote": "Make rows between neighbours of one class (SMOTE)",
+}
 OVERSAMPLING_MEAN = "Makes rarer classes as common among training rows only; test rows stay as they are."
 SMOOTHING: Mapping[str, str] = {
     "": "None",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 import sys
@@ -11,11 +12,13 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from app.ui import charts, formats, insight_cards, nav, palette, wording
+from app.ui import charts, components, formats, insight_cards, nav, palette, research, wording
 from app.ui.charts import base
 from app.ui.charts.signals import spacing
+from core.features import eeg
 from core.services.clinic.insights import Card
 from core.services.clinic.patients import Baseline, Event
 from core.services.clinic.sessions import SessionRow, SignalPage, WindowSeries
@@ -63,6 +66,20 @@ def test_every_reason_has_words(reason):
 def test_a_number_that_is_none_is_said(value):
     assert formats.number(value) == "not computed"
     assert formats.share(value) == "Not known"
+
+
+def test_no_number_is_shown_as_minus_zero():
+    assert (formats.number(-0.001), formats.span(-0.001, 0.5)) == ("0.00", "0.00-0.50")
+    assert formats.span(-0.25, 0.5) == "-0.25 to 0.50"
+    assert research.difference({"value": 0.1, "low": -0.001, "high": 0.2}) == "+0.10 (+0.00 to +0.20)"
+    frame = pd.DataFrame({"a": [-0.004, -0.2, None], "b": [-0.0004, 0.1, 1.0], "c": ["x", "y", "z"]})
+    shown = components.plain_zeros(frame, {"b": 3})
+    assert shown["a"].tolist()[:2] == [0.0, -0.2] and math.copysign(1, shown["a"][0]) == 1
+    assert shown["b"].tolist() == [0.0, 0.1, 1.0] and frame["a"][0] == -0.004, "what leaves keeps its digits"
+
+
+def test_every_block_of_the_eegs_features_has_words():
+    assert set(wording.EEG_BLOCKS) == set(eeg.blocks())
 
 
 def test_a_time_is_shown_in_the_zone_with_its_offset():

@@ -48,9 +48,11 @@ def test_from_the_button_over_a_job_to_the_contributions_of_session_and_window(f
     for words in ("emonstration model", "EEG, share", "ECG, share", "linear, exact", "What raised and what lowered",
                   "When?", "The columns that counted most", "Contribution, logit"):  # fmt: skip
         assert words in text, words
+    figures = [f.proto for f in at.get("plotly_chart")]
+    assert "EEG relative powers" in figures[0].spec and "EEG B" not in figures[0].spec
     assert len(at.get("plotly_chart")) == 2 and all(len(f.proto.alt) > 20 for f in at.get("plotly_chart"))
     other = said(tab(session, target="arousal", by="modality"))
-    assert "lowered arousal" in other and "EEG B" not in other
+    assert "lowered arousal" in other and "EEG relative powers" not in other
 
 
 def test_attention_is_shown_where_the_model_has_one(filled, session, monkeypatch):

@@ -15,7 +15,8 @@ def contribution_bars(names: Sequence[str], values: Sequence[float], *, signed: 
     """A bar per name, the largest on top; signed ones lie right of zero where they raise the index, left where not."""
     # as in the strip below: blue lowers, orange raises
     colours = [palette.CATEGORIES[1] if signed and v >= 0 else palette.CATEGORIES[0] for v in values]
-    text = [f"{v:+.2f}" if signed else f"{v:.2f}" for v in values]
+    digits = 3 if max((abs(v) for v in values), default=1.0) < 0.1 else 2
+    text = [f"{v:+z.{digits}f}" if signed else f"{v:z.{digits}f}" for v in values]
     figure = go.Figure(
         go.Bar(
             x=list(values), y=list(names), orientation="h", marker={"color": colours}, text=text,
