@@ -115,9 +115,9 @@ def listing(store, lines: Sequence[Line]) -> None:
         alt=f"{len(frame)} runs with scores, chance, leaks and state", placeholder="not finished",
         digits={"Seconds": 1},
         config={
-            "Run": st.column_config.TextColumn(pinned=True), "Split": st.column_config.TextColumn(width=205),
+            "Run": st.column_config.TextColumn(pinned=True), "Split": st.column_config.TextColumn(width=165),
             "Target": st.column_config.TextColumn(width=100), "Signals": st.column_config.TextColumn(width=110),
-            "Balanced accuracy": st.column_config.TextColumn(width=180),
+            "Balanced accuracy": st.column_config.TextColumn(width=165),
             "Chance": st.column_config.TextColumn(width=90),
             "Subjects": st.column_config.NumberColumn(format="%d"),
             "n": st.column_config.NumberColumn(f"n, {of}s", format="%d"),

@@ -16,6 +16,8 @@ BAND = "rgba(116, 129, 142, 0.16)"
 FAINT = "rgba(116, 129, 142, 0.45)"
 SHADE = "rgba(213, 94, 0, 0.16)"
 NOTE = "rgba(0, 114, 178, 0.14)"
+# words on the cells of a heat map, light or dark themselves whatever the theme
+ON_LIGHT, ON_DARK = "#0A121C", "#FFFFFF"
 
 MEASURES = {
     "valence": CATEGORIES[0],

@@ -54,7 +54,8 @@ def show(store, names: Sequence[str]) -> None:
         with column:
             st.markdown(f"**{f.line.id}**")
             at = (f.line.summary or {})["trial"]
-            run_detail.matrix(at["confusion"], (f.details or {})["classes"], f.line.id, True, "all subjects", "trial")
+            run_detail.matrix(at["confusion"], (f.details or {})["classes"], f.line.id, True, "all subjects", "trial",
+                               titled=False)  # fmt: skip
 
 
 def pairs(told: Mapping[str, Any], correction: str) -> None:

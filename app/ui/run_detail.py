@@ -117,11 +117,12 @@ def tiles(found: Experiment, at: Mapping[str, Any]) -> None:
     said = [f"{wording.SCORES.get(n, n)}: p {formats.probability(v)}" for n, v in p.items()]
     undefined = at.get("roc_auc", {}).get("n_undefined", 0)
     more = f" AUC is undefined for {formats.counted(undefined, 'subject')} with one class." if undefined else ""
+    flipped = f" Flipped folds: {details.get('n_flipped', 0)}." if "balanced_accuracy" in at else ""
     st.caption(
         f"{wording.OVER_SUBJECTS} n = {formats.counted((found.line.summary or {})['n_subjects'], 'subject')}, "
         f"{formats.counted((found.line.summary or {})['n_trials'], 'trial')}.{more} Labels dealt anew within "
-        f"each subject, by trial: {', '.join(said)}. Flipped folds: {details.get('n_flipped', 0)}. Own worst quarter: "
-        "of this run's own lowest quarter of subjects, by trial; the list of runs shows the same people in every row."
+        f"each subject, by trial: {', '.join(said)}.{flipped} Own worst quarter: of this run's own lowest quarter of "
+        "subjects, by trial; the list of runs shows the same people in every row."
         f"{' Log loss: by trial, lower is better.' if 'log_loss' in details else ''}"
     )
 
@@ -265,12 +266,16 @@ def each_class(told: Sequence[Mapping[str, Any]], run: str) -> None:
                "Recall: share of what was rated so that was predicted so.")  # fmt: skip
 
 
-def matrix(cells, names: Sequence[str], run: str, share: bool, who: str, of: str) -> None:
-    """One confusion matrix with its table."""
+def matrix(
+    cells, names: Sequence[str], run: str, share: bool, who: str, of: str, *, titled: bool = True
+) -> None:  # fmt: skip
+    """One confusion matrix with its table; its title is left out where one stands above several."""
     n = sum(map(sum, cells))
     components.chart(
-        charts.confusion(cells, names, share=share), key=f"confusion-{run}", title="",
-        caption=f"{who}, n = {formats.counted(n, of)}; rows are what was rated, columns what was predicted.",
+        charts.confusion(cells, names, share=share), key=f"confusion-{run}",
+        title="What was taken for what?" if titled else "",
+        caption=f"{who[:1].upper()}{who[1:]}, n = {formats.counted(n, of)}; rows are what was rated, columns what was "
+        f"predicted.{wording.QUADRANTS_MEAN if 'HAHV' in names else ''}",
         alt=f"Confusion of {', '.join(names)}: " + "; ".join(
             f"{name} " + ", ".join(str(c) for c in cells_) for name, cells_ in zip(names, cells, strict=True)),
         make_table=lambda: pd.DataFrame(cells, columns=list(names)).assign(Rated=list(names))[["Rated", *names]],
@@ -445,7 +450,7 @@ def used(_store, found: Experiment, _of: str) -> None:
 def folds(store, found: Experiment, of: str) -> None:
     """Each fold with who was left out and what validation chose."""
     scored = {f["subject"]: f for f in (found.line.summary or {}).get("folds", ())}
-    missing = "not finished" if found.line.summary is None else wording.NO_CLASSES
+    missing = "not computed: run not finished" if found.line.summary is None else wording.NO_CLASSES
     rows = []
     for f in found.folds:
         own = scored.get(f.name, {})
@@ -456,11 +461,12 @@ def folds(store, found: Experiment, of: str) -> None:
                 "Balanced accuracy": formats.number(own["balanced_accuracy"])
                 if "balanced_accuracy" in own
                 else missing,
-                "Trials": str(own.get("n_trials", "not finished")),
+                "Trials": str(own.get("n_trials", missing)),
                 "Threshold": "none" if f.error else formats.number(f.result["threshold"]),
                 "Flipped": "none" if f.error else "yes" if f.result["flipped"] else "no",
-                "Selected": ", ".join(f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}"
-                                      for k, v in f.result.get("selected", {}).items()) or "nothing to select",
+                "Selected": "none" if f.error else ", ".join(
+                    f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}"
+                    for k, v in f.result.get("selected", {}).items()) or "nothing to select",
                 "Seconds": f.seconds,
             }
         )  # fmt: skip
@@ -483,8 +489,8 @@ def log(store, found: Experiment, _of: str) -> None:
     """What the jobs said that made this run, and where its learning curves lie."""
     if not logs(store, found):
         st.info(
-            f"Log: not computed: none of the last {run_jobs.N_JOBS:,} jobs made this run. One from the command line "
-            "says how far it is there, and keeps no log."
+            f"No log: none of the last {run_jobs.N_JOBS:,} jobs made this run. A run from the command line says there "
+            "how far it is, and stores no log."
         )
     place = experiments.curves_of(store, found.line.id)
     if place is None:

@@ -453,7 +453,7 @@ def test_runs_are_compared_by_subject_with_letters_matrices_and_settings(researc
     assert len(pairs) == 3 and pairs["p"].str.contains("permutation").all()
     assert "logistic" in table(at, "What").set_index("What").loc["model"].tolist()
     assert sum(f.proto.alt.startswith("Confusion of Low, High") for f in at.get("plotly_chart")) == 3
-    assert "all subjects, n = 20 trials" in text
+    assert "All subjects, n = 20 trials" in text
     at = open_page("experiments", runs=f"{FULL},{TRIVIAL}", correction="fdr")
     assert not at.error
 

@@ -71,10 +71,15 @@ def confusion(cells: Sequence[Sequence[int]], names: Sequence[str], *, share: bo
     figure = go.Figure(
         go.Heatmap(
             z=shares, x=list(names), y=list(names), zmin=0, zmax=1, colorscale=palette.SEQUENTIAL, xgap=3, ygap=3,
-            customdata=counts, text=shown, texttemplate="%{text}", showscale=False, textfont={"size": 14},
+            customdata=counts, showscale=False,
             hovertemplate="true %{y}, predicted %{x}: %{customdata:,.0f}, %{z:.0%} of the row<extra></extra>",
         )
     )  # fmt: skip
+    # Cividis grows lighter: white words below its middle and dark ones above it, 4:1 at the least
+    for i, row in enumerate(shown):
+        for j, text in enumerate(row):
+            dark = palette.ON_LIGHT if shares[i, j] > 0.5 else palette.ON_DARK
+            figure.add_annotation(x=j, y=i, text=text, showarrow=False, font={"size": 14, "color": dark})
     figure.update_layout(
         xaxis=_axis("Predicted", type="category", showgrid=False, fixedrange=True),
         yaxis=_axis("True", type="category", autorange="reversed", showgrid=False, fixedrange=True),
@@ -270,13 +275,18 @@ def splits(rows: Sequence[Mapping[str, Any]], chance: Mapping[str, float] | None
     ends = np.array([[row["low"], row["high"]] for row in rows], dtype=float)
     figure = go.Figure(
         go.Scatter(
-            x=names, y=value, mode="markers+text", cliponaxis=False, textposition="top right",
-            text=[f"  {v:.2f}" for v in value], textfont={"size": 13},
+            x=names, y=value, mode="markers", cliponaxis=False,
             error_y={"type": "data", "symmetric": False, "array": np.nan_to_num(ends[:, 1] - value),
                      "arrayminus": np.nan_to_num(value - ends[:, 0]), "color": BEST, "thickness": 1.8, "width": 6},
             marker={"size": 12, "color": BEST, "line": {"width": 2, "color": BEST},
                     "symbol": ["diamond-open" if row["leaky"] else "circle" for row in rows]},
             hovertemplate="%{x}: %{y:.3f}<extra></extra>",
+        )
+    )  # fmt: skip
+    figure.add_trace(
+        go.Scatter(
+            x=names, y=np.fmax(ends[:, 1], value), mode="text", text=[f"{v:.2f}" for v in value], hoverinfo="skip",
+            textposition="top center", textfont={"size": 13}, cliponaxis=False,
         )
     )  # fmt: skip
     for i, row in enumerate(rows):
