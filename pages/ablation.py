@@ -96,7 +96,10 @@ def grid(
             line = found.get((target, inputs))
             with column, st.container(border=(target, inputs) in done, key=f"cell-{target}-{inputs}", gap="xsmall"):
                 cell(store, line, by_target[target], asked[target, inputs], queued.get((target, inputs)))
-    missing = {t: [i for i in sets if getattr(found.get((t, i)), "state", "") != "done"] for t in targets}
+    missing = {
+        t: [i for i in sets if getattr(found.get((t, i)), "state", "") != "done" and (t, i) not in queued]
+        for t in targets
+    }  # fmt: skip
     run_all(store, study, model, fusion, seed, features, sets, missing)
     return found, by_target
 
@@ -144,7 +147,7 @@ def score(line: Line, told: Mapping | None, inputs: str) -> None:
 def run_all(
     store, study: str, model: str, fusion: str, seed: int, features: str, sets: Sequence[str], missing: Mapping
 ) -> None:
-    """A button for each target that has an empty cell, and one for all."""
+    """A button for each target that has a cell that is neither done nor queued."""
     empty = [t for t, inputs in missing.items() if inputs]
     if not empty:
         return
@@ -252,8 +255,8 @@ def costs(told: Mapping[str, Any], target: str) -> None:
 def tables(
     store, study: str, model: str, fusion: str, seed: int, features: str, told: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """The whole grid as a table, all targets together."""
-    st.markdown("##### The whole grid as a table")
+    """Every target together as one table that leaves."""
+    st.markdown("##### Take the whole grid along")
     filters = {"study": study, "model": model, "fusion": fusion, "seed": seed}
     filters |= {"features": features} if features else {}
     with st.container(horizontal=True, key="tools-grid"):

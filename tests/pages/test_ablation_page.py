@@ -96,6 +96,8 @@ def test_a_cell_that_an_audit_or_a_demo_run_is_at_is_no_button_and_its_bar_stand
     at = open_page("ablation")
     assert "Leak audit: ours" in said(at) and len(at.get("progress")) == 1
     assert "run-valence-eeg+ecg" not in cells(at) and "run-arousal-eeg" in cells(at)
+    offered = {b.key for b in at.button}
+    assert "all-valence" not in offered and "all-arousal" in offered, "what is queued is not offered again"
     jobs.submit(research, "leak_audit", audit | {"seed": 3}, label="of another seed", now=NOW)
     assert "of another seed" not in said(open_page("ablation"))
 
