@@ -244,7 +244,7 @@ def planted(found: Mapping[str, Any]) -> None:
     table(
         [
             {
-                "Planted": row["size"], "Balanced accuracy": row["balanced_accuracy"],
+                f"Planted, {found['unit']}": row["size"], "Balanced accuracy": row["balanced_accuracy"],
                 "Found": f"{row['found']} of {formats.counted(row['draws'], 'draw')}",
             }
             for row in found["sizes"]
@@ -344,7 +344,7 @@ def confounds(found: Mapping[str, Any]) -> None:
             "Balanced accuracy": research.interval(row["balanced_accuracy"]) if told
             else f"not computed: {row['reason']}",
             "Pipeline less it": research.difference(apart) if told else components.NOT_COMPUTED,
-            "p": f"{apart['p']:.3f}" if told and apart["p"] is not None else components.NOT_COMPUTED,
+            "p": formats.probability(apart["p"]) if told and apart["p"] is not None else components.NOT_COMPUTED,
             "Beaten": ("■ beaten" if row["beaten"] else "▲ not beaten") if told else components.NOT_COMPUTED,
         })  # fmt: skip
     table(rows, "confounds")
