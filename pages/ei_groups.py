@@ -138,9 +138,14 @@ def dummies(report: Report) -> None:
     if report.dummy is not None:
         name, best, own = report.dummy
         st.warning(
-            f"The trivial model {name} reaches a balanced accuracy of {best:.2f}, this experiment {own:.2f}. "
-            "What it says of single subjects is chance."
+            f"The trivial model {research.model_title(name)} reaches a balanced accuracy of {best:.2f}, this "
+            f"experiment {own:.2f}. What it says of single subjects is chance."
         )
+
+
+def three(value: float) -> str:
+    """Three significant digits; the dust of a sum that should be zero is zero."""
+    return f"{0.0 if abs(value) < 1e-9 else value:z.3g}"
 
 
 def results(report: Report) -> None:
@@ -151,10 +156,9 @@ def results(report: Report) -> None:
     chosen = picked("Outcome", state.OUTCOME, list(by_name), next(iter(by_name)))
     found = next(d for d in report.differences if d.outcome == chosen)
     outcome, parted = by_name[chosen], report.parted
-    between = (
-        f"{found.low:.3g} to {found.high:.3g}" if found.low is not None and found.high is not None else "no interval"
-    )
-    value = components.NOT_COMPUTED if found.value is None else f"{found.value:.3g} ({between})"
+    ends = [end for end in (found.low, found.high) if end is not None]
+    between = " to ".join(map(three, ends)) if len(ends) == 2 else "no interval"
+    value = components.NOT_COMPUTED if found.value is None else f"{three(found.value)} ({between})"
     said = f"High less Low {value}; {reports.reading(found, parted.enough)}"
     components.chart(
         charts.group_dots(outcome.values, parted.high, parted.low, chosen),
@@ -188,6 +192,7 @@ def results(report: Report) -> None:
             "p": "permutation of the groups over subjects, two-sided",
         },
         leaves=leaves,
+        config={"Hedges g": st.column_config.NumberColumn(format="%.3f", width=105)},
     )
 
 
@@ -250,7 +255,9 @@ with components.page("ei-groups"):
     cut = None
     if rule == "cut":
         middle = sum(scores.values()) / len(scores)
-        cut = st.number_input("High is above", value=state.number_param(state.CUT, round(middle, 2), -inf), key="cut")
+        cut = st.number_input(
+            "High is above", value=state.number_param(state.CUT, round(middle, 2), -inf), key="cut", width=240
+        )
         state.set_param(state.CUT, f"{cut:g}")
     with st.spinner("Comparing the groups"):
         report = groups.report(store, study, group, rule=rule, cut=cut, experiment=experiment, input_=input_)
