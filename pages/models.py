@@ -188,7 +188,7 @@ def reporting(store, name: str) -> None:
         st.info("The experiment behind this card is not stored here, so its checklist cannot be filled.")
         return
     rows = [
-        {"Target": formats.name(t), "Axis": a["axis"], "What was done": formats.visible(a["text"], 600),
+        {"Target": formats.name(t), "Axis": a["axis"].capitalize(), "What was done": formats.visible(a["text"], 600),
          "Missing": ", ".join(a["missing"]) or "nothing"} for t, axes in found.items() for a in axes
     ]  # fmt: skip
     components.wrapped(pd.DataFrame(rows), kind="model-reporting", subject=name, key="model-reporting")
@@ -207,8 +207,8 @@ def changes(store, job: Job) -> None:
     ]  # fmt: skip
     st.caption(
         f"The newest {formats.counted(told['n_sessions'], 'session')} with a recording, read again from the original "
-        f"files; nothing was stored. {told['n_changed']} of {len(rows)} labels would be others. "
-        f"{formats.counted(told['n_unfit'], 'session')} more lack the signals it needs."
+        f"files; nothing was stored. {told['n_changed']} of {len(rows)} labels would differ. Without "
+        f"the signals it needs: {formats.counted(told['n_unfit'], 'more session')}."
     )
     if rows:
         components.table(pd.DataFrame(rows), kind="model-changes", subject=told["model"], key="model-changes")

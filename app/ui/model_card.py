@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.ui import components, formats, research, wording
+from app.ui import components, formats, research, state, wording
 from app.ui.charts import research as charts
 from core.reports import words
 
@@ -160,15 +160,16 @@ def leaks(card: Card) -> None:
     """What the score would have been with a leak, and every check by name."""
     told = card["leak_audit"]
     rows = [
-        {"Target": formats.name(t), "Leak premium": research.interval(premium),
+        {"Target": formats.name(t),
+         "Leak premium": research.interval(premium) if premium.get("low") is None else research.difference(premium),
          "Scores of windows": ", ".join(f"{wording.SPLITS.get(s, s).partition(':')[0]} {v:.2f}"
                                         for s, v in told["scores"].get(t, {}).items()) or "none stored"}
         for t, premium in told["premium"].items()
     ]  # fmt: skip
-    components.table(pd.DataFrame(rows), kind="model-premium", subject=card["name"], key="model-premium")
+    components.wrapped(pd.DataFrame(rows), kind="model-premium", subject=card["name"], key="model-premium")
     st.caption("Balanced accuracy of windows under random windows, which leak, less that of people left out.")
     checks = [
-        {"Check": formats.visible(c["name"]), "Result": wording.OUTCOMES.get(c["outcome"], c["outcome"]),
+        {"Check": formats.visible(c["name"]).capitalize(), "Result": wording.OUTCOMES.get(c["outcome"], c["outcome"]),
          "Evidence": formats.visible(c["evidence"], 400)} for c in told["checks"]
     ]  # fmt: skip
     components.wrapped(pd.DataFrame(checks), kind="model-checks", subject=card["name"], key="model-checks")
@@ -223,6 +224,6 @@ def files(card: Card) -> None:
     facts |= {f"Fitted {part} in": place for part, place in card["fitted"].items()}
     facts |= {
         "Pipeline hash": card["pipeline_hash"], "Training data, SHA-256": card["training"]["sha256"],
-        "Card written": card["created_at"],
+        "Card written": formats.when(pd.Timestamp(card["created_at"]).to_pydatetime(), state.zone()),
     }  # fmt: skip
     pairs(facts, card["name"], "model-files")

@@ -86,7 +86,7 @@ def test_the_checklist_of_reporting_stands_in_full(filled, monkeypatch):
         for t in open_page("models", model="wearable-stress", tab="Reporting").table
         if "What was done" in t.value
     ]
-    assert list(shown.iloc[0]) == ["Stress", "splits", axes[0]["text"], "device"]
+    assert list(shown.iloc[0]) == ["Stress", "Splits", axes[0]["text"], "device"]
 
 
 def test_a_demonstration_says_so_and_has_no_controls(filled):
