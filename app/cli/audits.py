@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.kit import AsJson, AsPdf, Usage, answering, cli, now, present, progress, show, store, writable, write_pdf
-from app.cli.run_options import Aggregate, Features, Flip, Options, Oversample, Score, Smoothing, spec_options
+from app.cli.run_options import Aggregate, Features, Flip, Options, Oversample, Score, Seed, Smoothing, spec_options
 from app.cli.words import (
     audit_lines,
     checklist_lines,
@@ -31,7 +31,6 @@ Target = Annotated[str, typer.Option(help="What to predict.")]
 Model = Annotated[str, typer.Option(help="Kind of model, such as forest.")]
 Inputs = Annotated[str, typer.Option(help="Channel types joined by +, such as eeg+ecg.")]
 Fusion = Annotated[str, typer.Option(help="early, intermediate or late.")]
-Seed = Annotated[int, typer.Option(min=0)]
 
 
 @cli.command("leak-audit")

@@ -24,7 +24,7 @@ from app.cli.kit import (
     writable,
     write_pdf,
 )
-from app.cli.run_options import Aggregate, Features, Flip, Options, Oversample, Score, Smoothing, spec_options
+from app.cli.run_options import Aggregate, Features, Flip, Options, Oversample, Score, Seed, Smoothing, spec_options
 from app.cli.words import (
     ablation_lines,
     change_lines,
@@ -92,7 +92,7 @@ def model_train(
     inputs: Annotated[str, typer.Option(help="Channel types joined by +, such as eeg+ecg.")],
     publish: Annotated[str | None, typer.Option(metavar="NAME", help="Publish as a bundle of this name.")] = None,
     fusion: Annotated[str, typer.Option(help="early, intermediate or late.")] = "early",
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Seed = 0,
     features: Features = "",
     as_json: AsJson = False,
 ) -> None:
@@ -168,7 +168,7 @@ def study_simulate(
     trials: Annotated[int, typer.Option(min=2, max=1000)] = 18,
     trial_s: Annotated[float, typer.Option(min=5, max=3600, help="Length of a trial, seconds.")] = 60.0,
     effect: Annotated[float, typer.Option(min=-10, max=10, help="Size of the planted effect; 0: null study.")] = 0.0,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Seed = 0,
     inputs: Annotated[str, typer.Option(help="Channel types joined by +.")] = "eeg+ecg",
     trial_sd: Annotated[float, typer.Option(min=0, max=10, help="Size of the trial effect.")] = 2.0,
     as_json: AsJson = False,
@@ -263,7 +263,7 @@ def evaluate(
     inputs: Annotated[str, typer.Option(help="Channel types joined by +, such as eeg+ecg.")],
     fusion: Annotated[str, typer.Option(help="early, intermediate or late.")] = "early",
     split: Annotated[str, typer.Option(help="Who is left out; trial and random_window are leaky.")] = "loso",
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Seed = 0,
     task: Annotated[str, typer.Option(help="binary, quadrant, nine or continuous.")] = "binary",
     score: Score = None,
     features: Features = "",
@@ -306,7 +306,7 @@ def ablate(
     target: Annotated[str, typer.Option(help="What to predict.")],
     model: Annotated[str, typer.Option(help="Kind of model, such as logistic.")],
     fusion: Annotated[str, typer.Option(help="early, intermediate or late.")] = "early",
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Seed = 0,
     features: Features = "",
     oversample: Oversample = "",
     smoothing: Smoothing = "",
@@ -332,7 +332,7 @@ def grid(
     target: Annotated[list[str] | None, typer.Option(help="What to predict; all targets where none is named.")] = None,
     model: Annotated[list[str] | None, typer.Option(help="Kind of model; logistic and forest by default.")] = None,
     inputs: Annotated[list[str] | None, typer.Option(help="Channel types joined by +; every set by default.")] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Seed = 0,
     features: Features = "",
     as_json: AsJson = False,
 ) -> None:

@@ -8,6 +8,8 @@ import typer
 
 from app.cli.kit import Usage
 
+# what every database and every library takes as one
+Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1)]
 Score = Annotated[list[str] | None, typer.Option(help="A score of subjects, such as ei, as an input too.")]
 Features = Annotated[
     str,

@@ -354,7 +354,10 @@ class _Plan:
                     rows.append(self._rows(trial, onset_s))
             out.finish()
         if not rows:
-            raise Refused("E-STUDY-EMPTY", "no trial of the study has a usable window", self.study.name)
+            raise Refused(
+                "E-STUDY-EMPTY", "no trial of the study has a usable window", self.study.name,
+                "Use recordings of good quality that are longer than a window, or other inputs.",
+            )  # fmt: skip
         np.save(folder / "features.npy", np.concatenate(parts))
         table = pd.concat(rows, ignore_index=True)
         table.to_parquet(folder / "rows.parquet")

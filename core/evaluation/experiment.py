@@ -177,6 +177,18 @@ def check(dataset: Dataset, spec: Spec) -> None:
         raise Refused("E-LABELS", f"no trial has a label of {spec.target}", dataset.name)
 
 
+def check_varied(dataset: Dataset, spec: Spec) -> None:
+    """Refuse labels that are all one: with nothing to tell apart, every model would score as if it were perfect."""
+    rows, task = dataset.rows(spec.target), tasks.task(dataset, spec.task, spec.target)
+    said = task.y if task.value is None else task.value
+    if len(np.unique(said[rows])) < 2:
+        shared = "rating" if task.value is not None else f"class ({task.names[task.code[rows[0]]]})"
+        raise Refused(
+            "E-LABELS", f"all {len(set(dataset.unit[rows]))} usable trials have one {shared} of {spec.target}: there "
+            "is nothing to tell apart.", dataset.name, "Choose another target, or import the study with another cut.",
+        )  # fmt: skip
+
+
 def folds(dataset: Dataset, spec: Spec) -> list[Fold]:
     """The folds of an experiment, in rows of the dataset; the same for the same data, split and seed.
 

@@ -127,8 +127,8 @@ def _subjects(subject: np.ndarray) -> list[str]:
     names = sorted(set(subject))
     if len(names) < 3:
         raise Refused(
-            "E-STUDY-SMALL", f"leaving one subject out needs three subjects, here are {len(names)}", "study",
-            "Use a study with labels of three subjects or more.",
+            "E-STUDY-SMALL", "leaving one subject out needs three subjects with labels and usable windows, found: "
+            f"{len(names)}", "study", "Use a study with labels and usable recordings of three subjects or more.",
         )  # fmt: skip
     return names
 

@@ -50,6 +50,12 @@ def test_evaluate_and_ablate_take_the_options_of_a_run_and_leave_them_off_unaske
     assert spec.options == {"epochs": 20, "hidden": (8, 4), "contrastive": 0.1}
 
 
+def test_a_seed_that_no_database_can_hold_is_a_usage_error(asked):
+    assert call("evaluate", *RUN, "--inputs", "ecg", "--seed", str(2**31 - 1)).exit_code == 0
+    assert call("evaluate", *RUN, "--inputs", "ecg", "--seed", str(2**31)).exit_code == 2
+    assert len(asked) == 1
+
+
 PIPE = [*RUN, "--inputs", "eeg"]
 VERBS = {
     "grid": (grids, "grid", ["--study", "small", "--json"]),

@@ -103,6 +103,7 @@ def evaluate(
     say = progress or (lambda share, words: None)
     dataset = prepared.dataset(store, lambda share, words: say(0.3 * share, words))
     experiment.check(dataset, spec)
+    experiment.check_varied(dataset, spec)
     experiment.folds(dataset, spec)  # what no fold can be made of is refused before anything is stored
     record = prepared.record(store, now)
     _run_folds(store, record.id, spec, dataset, lambda share, words: say(0.3 + 0.7 * share, words), now)

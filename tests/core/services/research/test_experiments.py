@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -271,6 +272,20 @@ def test_a_study_of_two_people_is_refused_and_no_run_is_left_behind(store):
     with pytest.raises(Refused, match="E-STUDY-SMALL") as refused:
         experiments.evaluate(store, "two", "valence", "logistic", "ecg", now=NOW)
     assert refused.value.what_to_do
+    assert experiments.all_experiments(store) == []
+
+
+@pytest.mark.parametrize("options", [{}, {"task": "nine"}, {"task": "continuous"}])
+def test_labels_that_are_all_one_are_refused_as_every_model_would_score_as_if_perfect(store, here, options):
+    studies.simulate(store, "one-class", subjects=3, trials=3, trial_s=8.0, inputs="ecg", now=NOW)
+    place = store.data_dir / "studies" / "one-class" / "study.json"
+    said = json.loads(place.read_text())
+    for row in said["trials"]:
+        row["labels"]["valence"] = 7.0
+    place.write_text(json.dumps(said))
+    with pytest.raises(Refused, match="E-LABELS") as refused:
+        experiments.evaluate(store, "one-class", "valence", "majority", "ecg", options=options, now=NOW)
+    assert "all 9 usable trials" in refused.value.what and refused.value.what_to_do
     assert experiments.all_experiments(store) == []
 
 
