@@ -98,7 +98,10 @@ def train(
     )  # fmt: skip
     flat = [t for t in targets if len(set(dataset.high(t)[dataset.rows(t)])) < 2]
     if flat:
-        raise Refused("E-LABELS", f"all trials lie on one side of the cut of {', '.join(flat)}", study.name)
+        raise Refused(
+            "E-LABELS", f"all trials lie on one side of the cut of {', '.join(flat)}", study.name,
+            "Choose another target, or import the study with another cut.",
+        )  # fmt: skip
     plan = Spec(study.name, targets[0], "+".join(dataset.types), model, fusion, seed=seed, features=named)
     facts = leak_audit.Facts(pipeline.window_s, study.bands)
     learned = {}

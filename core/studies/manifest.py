@@ -34,6 +34,7 @@ def source(path: Path, mapping: listing.Mapped) -> Source:
         path = found[0]
     table = listing.cleared(listing.read(path), path.name, mapping, "subject")
     listing.needs(table, ("subject", "trial", "file"), path.name)
+    _named(table, path)
     labels = [c.removeprefix("label_") for c in table.columns if c.startswith("label_")]
     groups = [c.removeprefix("group_") for c in table.columns if c.startswith("group_")]
     strange = [
@@ -116,7 +117,8 @@ def scales(path: Path, labels: list[str]) -> tuple[dict[str, tuple[float, float,
     for label in labels:
         scale = said.get(label) if isinstance(said, dict) else None
         values = [scale.get(k) for k in ("lowest", "highest", "cut")] if isinstance(scale, dict) else []
-        numbers = [float(v) for v in values if isinstance(v, int | float) and math.isfinite(v)]
+        given = [listing.number(v) for v in values if isinstance(v, int | float)]
+        numbers = [v for v in given if math.isfinite(v)]
         side = scale.get("high", ">") if isinstance(scale, dict) else ">"
         if len(numbers) != 3 or not numbers[0] <= numbers[2] <= numbers[1] or numbers[0] == numbers[1]:
             raise Refused("E-SCALE", f'it gives no lowest, highest and cut of "{visible(label)}".', path.name, example)
@@ -125,6 +127,15 @@ def scales(path: Path, labels: list[str]) -> tuple[dict[str, tuple[float, float,
         targets[label] = (numbers[0], numbers[1], numbers[2])
         high[label] = side
     return targets, high
+
+
+def _named(table: pd.DataFrame, path: Path) -> None:
+    """Refuse a row that does not say whose trial it is: rows of several people would become one person."""
+    for column in ("subject", "trial"):
+        for i, text in enumerate(table[column], 2):
+            if listing.is_missing(text):
+                what = f"row {i} has no {column}."
+                raise Refused("E-ROWS", what, path.name, "Fill it in, or take the row out.")
 
 
 def _in_scale(table: pd.DataFrame, targets: dict[str, tuple[float, float, float]], path: Path) -> None:

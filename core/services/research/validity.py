@@ -171,6 +171,11 @@ def transfer(
     from core.evaluation.validity import transfer as of
 
     here, there = (_prepared(store, name, target, model, inputs, fusion, seed, features) for name in (study, to))
+    if here.config["study_sha256"] == there.config["study_sha256"]:
+        raise Refused(
+            "E-TRANSFER", "both studies hold the same trials, so that people would be tested who were learned from.",
+            to, "Name a study of other people.",
+        )  # fmt: skip
 
     def make() -> dict:
         say = _say(progress)

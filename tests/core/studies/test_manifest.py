@@ -70,6 +70,8 @@ def test_trials_are_cut_from_their_files_with_labels_groups_and_baseline(lab):
         (["S1,1,a.edf,x@example.org"], "subject,trial,file,contact\n", "E-PRIVATE"),
         (["Ann Smith,1,a.edf"], "subject,trial,file\n", "E-PRIVATE"),
         (["S1,1"], "subject,trial,file\n", "E-ROWS"),
+        (["S1,1,a.edf", ",2,a.edf"], "subject,trial,file\n", "E-ROWS"),
+        (["S1,n/a,a.edf"], "subject,trial,file\n", "E-ROWS"),
     ],
 )
 def test_a_manifest_that_cannot_be_is_refused_before_anything_is_read(lab, rows, head, code):
@@ -81,3 +83,10 @@ def test_a_manifest_without_scales_is_refused(lab):
     (lab / "m.json").unlink()
     with pytest.raises(Refused, match="E-SCALE"):
         manifest.source(write(lab, "S1,1,a.edf,,,,,2,2,x"), {})
+
+
+@pytest.mark.parametrize("highest", ["NaN", "1" + "0" * 400, '"9"', "null"])
+def test_a_scale_that_is_no_number_is_refused(lab, highest):
+    (lab / "m.json").write_text(f'{{"joy": {{"lowest": 1, "highest": {highest}, "cut": 5}}}}')
+    with pytest.raises(Refused, match="E-SCALE"):
+        manifest.source(write(lab, "S1,1,a.edf,2", head="subject,trial,file,label_joy\n"), {})

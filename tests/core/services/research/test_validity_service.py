@@ -69,6 +69,13 @@ def test_each_control_is_run_once_and_stored(store, monkeypatch):
     assert [line.result for line in audits.results(store, "transfer")] == [made["transfer"]]
 
 
+def test_nobody_is_tested_on_the_study_that_was_learned_from(store):
+    before = len(audits.results(store, "transfer"))
+    with pytest.raises(Refused, match="E-TRANSFER") as refused:
+        validity.transfer(store, "one", "one", *PIPE, now=NOW)
+    assert refused.value.what_to_do and len(audits.results(store, "transfer")) == before
+
+
 def test_confounds_are_held_against_the_stored_run_of_the_pipeline(store, monkeypatch):
     made = validity.confounds(store, "one", *PIPE, now=NOW)
     run = experiments.evaluate(store, "one", *PIPE, now=NOW)
