@@ -101,9 +101,7 @@ def evaluate(
     if found is not None and found.state == "done" and found.summary is not None:
         return answer(found)
     say = progress or (lambda share, words: None)
-    dataset = prepared.dataset(store, lambda share, words: say(0.3 * share, words))
-    experiment.check(dataset, spec)
-    experiment.check_varied(dataset, spec)
+    dataset = prepared.checked(store, lambda share, words: say(0.3 * share, words))
     experiment.folds(dataset, spec)  # what no fold can be made of is refused before anything is stored
     record = prepared.record(store, now)
     _run_folds(store, record.id, spec, dataset, lambda share, words: say(0.3 + 0.7 * share, words), now)

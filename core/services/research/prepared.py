@@ -100,6 +100,15 @@ class Prepared:
             progress=progress,
         )  # fmt: skip
 
+    def checked(self, store: Store, progress: Progress | None = None) -> Dataset:
+        """``dataset``, refused where the model cannot use it or its labels are all one."""
+        from core.evaluation import experiment
+
+        made = self.dataset(store, progress)
+        experiment.check(made, self.spec)
+        experiment.check_varied(made, self.spec)
+        return made
+
 
 def spec_of(
     study: str, target: str, model: str, inputs: str, fusion: str, split: str, seed: int, options: Mapping | None

@@ -37,7 +37,7 @@ def stimulus(
 
     def make() -> dict:
         say = _say(progress)
-        dataset = prepared.dataset(store, lambda share, words: say(0.3 * share, words))
+        dataset = prepared.checked(store, lambda share, words: say(0.3 * share, words))
         found = of.premium(dataset, prepared.spec, progress=lambda share, words: say(0.3 + 0.7 * share, words))
         named = any("stimulus" in t.groups for t in studies.get(store, study).trials)
         note = "" if named else "The study names no stimulus: trials of one name were taken for the same clip."
@@ -63,7 +63,7 @@ def surrogates(
 
     def make() -> dict:
         say = _say(progress)
-        made = {"original": prepared.dataset(store, lambda share, words: say(0.2 * share, words))}
+        made = {"original": prepared.checked(store, lambda share, words: say(0.2 * share, words))}
         for i, kind in enumerate(of.SURROGATES):
             if MODELS[model].takes == "signals":
                 made[kind] = of.of_windows(made["original"], kind, seed)
@@ -93,7 +93,7 @@ def control(
 
     def make() -> dict:
         say = _say(progress)
-        dataset = prepared.dataset(store, lambda share, words: say(0.3 * share, words))
+        dataset = prepared.checked(store, lambda share, words: say(0.3 * share, words))
         found = of.control(dataset, prepared.spec, progress=lambda share, words: say(0.3 + 0.7 * share, words))
         return {**_named(prepared.spec), **found}
 
@@ -179,8 +179,8 @@ def transfer(
 
     def make() -> dict:
         say = _say(progress)
-        source = here.dataset(store, lambda share, words: say(0.4 * share, f"{study}: {words}"))
-        other = there.dataset(store, lambda share, words: say(0.4 + 0.4 * share, f"{to}: {words}"))
+        source = here.checked(store, lambda share, words: say(0.4 * share, f"{study}: {words}"))
+        other = there.checked(store, lambda share, words: say(0.4 + 0.4 * share, f"{to}: {words}"))
         say(0.8, "training")
         return {**_named(here.spec), "to": to, **of.transfer(source, other, here.spec)}
 

@@ -213,7 +213,11 @@ def test_a_control_is_of_the_set_that_is_named_and_kept_beside_the_usual_one(sto
     monkeypatch.setattr(surrogates, "SURROGATES", {"time_reversed": surrogates.time_reversed})
     monkeypatch.setattr(module, name, looked_at)
     asked = getattr(validity, kind)
-    more = {"to": "small"} if kind == "transfer" else {}
+    more = {"to": "others"} if kind == "transfer" else {}
+    if more:
+        studies.simulate(
+            store, "others", subjects=3, trials=3, trial_s=8.0, effect=2.0, inputs="eeg+ecg", seed=9, now=NOW
+        )
     made = asked(store, *PIPE[:1], *more.values(), *PIPE[1:], features="eeg258full", now=NOW)
     assert made["features"] == "eeg258full" and set(seen) == {258}
     seen.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -74,6 +75,31 @@ def test_nobody_is_tested_on_the_study_that_was_learned_from(store):
     with pytest.raises(Refused, match="E-TRANSFER") as refused:
         validity.transfer(store, "one", "one", *PIPE, now=NOW)
     assert refused.value.what_to_do and len(audits.results(store, "transfer")) == before
+
+
+def same(store):
+    """A study whose ratings of valence are all 7."""
+    if (studies.root(store) / "same").exists():
+        return
+    studies.simulate(store, "same", subjects=3, trials=8, trial_s=6.0, inputs="eeg", seed=3, now=NOW)
+    place = studies.root(store) / "same" / "study.json"
+    said = json.loads(place.read_text())
+    for row in said["trials"]:
+        row["labels"]["valence"] = 7.0
+    place.write_text(json.dumps(said))
+
+
+@pytest.mark.parametrize("kind", ["stimulus", "surrogates", "control", "confounds", "protocols"])
+def test_labels_that_are_all_one_have_no_control_as_every_size_would_seem_to_be_found(store, kind):
+    same(store)
+    with pytest.raises(Refused, match="E-LABELS"):
+        getattr(validity, kind)(store, "same", *PIPE, now=NOW)
+
+
+def test_nobody_is_tested_on_labels_that_are_all_one(store):
+    same(store)
+    with pytest.raises(Refused, match="E-LABELS"):
+        validity.transfer(store, "one", "same", *PIPE, now=NOW)
 
 
 def test_confounds_are_held_against_the_stored_run_of_the_pipeline(store, monkeypatch):
