@@ -359,7 +359,8 @@ def transfer_lines(answer: Mapping) -> list[str]:
 
 def recalibration_lines(answer: Mapping) -> list[str]:
     """Before and after a few labels of the person."""
-    lines = [f"{answer['experiment']}: {_pipeline_line(answer)}, each person recalibrated on labels of their own"]
+    mark = leaky(answer["split"])
+    lines = [f"{answer['experiment']}: {_pipeline_line(answer)}, each person recalibrated on labels of their own{mark}"]
     for row in answer["rows"]:
         of = f"  {row['shots']} labelled trials"
         if not row["n"]:
@@ -367,7 +368,7 @@ def recalibration_lines(answer: Mapping) -> list[str]:
             continue
         told = (f"{title} {row[k]['before']:.3f}, then {row[k]['after']:.3f} (change {interval(row[k]['difference'])})"
                 for k, title in (("brier", "Brier score"), ("balanced_accuracy", "balanced accuracy")))  # fmt: skip
-        lines.append(f"{of}, {row['n']} subjects: {'; '.join(told)}")
+        lines.append(f"{of}, {row['n']} subjects: {'; '.join(told)}{mark}")
     return lines
 
 

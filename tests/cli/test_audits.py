@@ -54,6 +54,11 @@ def test_a_score_of_a_leaky_split_says_so_beside_it_and_why(data_dir):
     said = affectline(data_dir, "evaluate", *PIPE, "--split", "random_window").stdout
     assert re.search(r"balanced accuracy: \d\S* .*LEAKY$", said, re.MULTILINE) and wording.LEAKY in said
     assert "leaky" not in affectline(data_dir, "evaluate", *PIPE).stdout.lower()
+    found = answer(affectline(data_dir, "evaluate", *PIPE, "--split", "random_window", "--json"))
+    of = ("validity", "recalibration", found["experiment"])
+    assert found["leaky"] is answer(affectline(data_dir, *of, "--json"))["leaky"] is True
+    assert "LEAKY" in affectline(data_dir, *of).stdout
+    assert "leaky" not in answer(affectline(data_dir, "evaluate", *PIPE, "--json"))
 
 
 def test_validity_answers_in_json_and_in_words(data_dir, shared_data):

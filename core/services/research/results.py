@@ -13,6 +13,7 @@ from core.evaluation.splits import LEAKY as LEAKY
 from core.services.research import audits, experiments, studies
 from core.services.research.audits import Line as Check
 from core.services.research.experiments import Line, Prepared, narrowed, spec_of
+from core.services.research.stored_experiments import marked
 from core.settings import VERSION
 from core.storage import research as rows
 from core.storage.records import ExperimentRecord
@@ -80,7 +81,8 @@ def input_sets(types: Sequence[str]) -> list[str]:
 def recalibration(store: Store, name: str) -> dict[str, Any]:
     """What a few labels of the person themselves change, from the stored predictions of a finished run of two classes.
 
-    Returns the key of the experiment and ``rows`` as of ``core.evaluation.few_shot.few_shot``.
+    Returns the key of the experiment, ``leaky`` where its split is, and ``rows`` as of
+    ``core.evaluation.few_shot.few_shot``.
     """
     from core.evaluation import few_shot, scoring
     from core.evaluation.experiment import KEY
@@ -90,7 +92,7 @@ def recalibration(store: Store, name: str) -> dict[str, Any]:
         what = f"{name} predicts no High or Low, which is what is recalibrated"
         raise Refused("E-TASK", what, name, "Choose a run of two classes.")
     rows = few_shot.few_shot(scoring.level(data, spec, results, "trial"), spec.seed)
-    return {"experiment": name, **dict(zip(KEY, spec.key, strict=True)), "rows": rows}
+    return {"experiment": name, **marked(spec.split), **dict(zip(KEY, spec.key, strict=True)), "rows": rows}
 
 
 def predictions(store: Store, name: str, of: str = "trial") -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import NotFound, Refused
+from core.evaluation.splits import LEAKY
 from core.services.clinic.stored import unpack
 from core.services.research.prepared import Prepared, name_of, options
 from core.storage import research as rows
@@ -103,9 +104,14 @@ def get(store: Store, name: str) -> Experiment:
 
 
 def answer(record: ExperimentRecord) -> dict:
-    """The object of ``evaluate --json`` of an experiment that is done."""
+    """The object of ``evaluate --json`` of an experiment that is done; ``leaky`` is there where the split is."""
     assert record.summary is not None
-    return {"experiment": name_of(record.id), **record.summary["scores"]}
+    return {"experiment": name_of(record.id), **marked(record.split), **record.summary["scores"]}
+
+
+def marked(split: str) -> dict[str, bool]:
+    """The watermark of an object whose numbers come from a leaky split; nothing for another."""
+    return {"leaky": True} if split in LEAKY else {}
 
 
 def as_json(store: Store, name: str) -> dict:
@@ -150,8 +156,6 @@ def fold_result(record: FoldRecord) -> FoldResult:
 
 def results_table(store: Store) -> list[dict[str, Any]]:
     """A row per finished experiment and subject with MOABB's columns; score is the subject's balanced accuracy."""
-    from core.evaluation.splits import LEAKY
-
     with store.read() as tx:
         records = [r for r in rows.all_experiments(tx) if r.summary is not None]
     return [
@@ -195,8 +199,6 @@ def record_of(store: Store, name: str) -> ExperimentRecord:
 
 
 def _line(record: ExperimentRecord, counts: Mapping[int, tuple[int, int, float]]) -> Line:
-    from core.evaluation.splits import LEAKY
-
     stored, failed, seconds = counts.get(record.id, (0, 0, 0.0))
     return Line(
         name_of(record.id), record.study, record.target, record.inputs, record.model, record.fusion, record.split,
