@@ -314,7 +314,7 @@ def protocol_lines(answer: Mapping) -> list[str]:
 
     lines = [_pipeline_line(answer), f"  {answer['watermark']}"]
     for row in answer["protocols"]:
-        head = f"  {row['name']} ({row['title']}; {row['requirements']}; reported: {row['published']})"
+        head = f"  {row['name']} ({row['title']}; reported: {row['published']})"
         if row["score"] is None:
             lines.append(f"{head}: not computed: {row['reason']}")
             continue

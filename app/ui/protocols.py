@@ -65,7 +65,6 @@ def _words(row: Mapping[str, Any]) -> dict[str, str]:
         "What was done": " ".join(row["did"]) or nothing,
         "Rules broken": ", ".join(row["rules"]) or "none",
         "Not done here": left or "nothing is known to be missing",
-        "Described in": row["requirements"],
     }
 
 
@@ -82,7 +81,7 @@ def _figure(rows: Sequence[Mapping[str, Any]], numbers: pd.DataFrame, n: int) ->
         f"Dotted: a coin. n = {formats.counted(n, 'subject')}.",
         alt=f"Balanced accuracy by protocol: {said}; chance 0.50", kind="protocols", subject="cohort",
         make_table=lambda: numbers.assign(Leaky="yes"),
-        how="Model and features are the same; only what was done to the data before and at the split differs, as the "
-        "requirements describe it of five other systems. Rows that a protocol made belong to nobody: it is then scored "
+        how="Model and features are the same; only what was done to the data before and at the split differs, as it "
+        "is known of five earlier systems. Rows that a protocol made belong to nobody: it is then scored "
         "over all rows at once, on both sides, without an interval over people. Nothing of this is stored as a run.",
     )  # fmt: skip
