@@ -29,7 +29,8 @@ def show(found: Mapping[str, Any]) -> None:
     )  # fmt: skip
     st.caption(
         f"n = {formats.counted(n, 'subject')}. Balanced accuracy, mean over subjects; the difference is paired by "
-        f"subject, with its 95 % interval. Left-out people: the same model and features, run {found['experiment']} or, "
+        f"subject, with its 95 % interval; none where rows were made that belong to nobody. Left-out people: the same "
+        f"model and features, run {found['experiment']} or, "
         "where a protocol has a row for each trial, the same split of those rows. A protocol may also score lower: "
         "trials dealt out of a person's own leave the other class behind."
     )
@@ -49,7 +50,7 @@ def _numbers(row: Mapping[str, Any]) -> dict[str, str]:
         return name | dict.fromkeys(NUMBERS, f"{components.NOT_COMPUTED}: {row['reason']}")
     apart = row["difference"]
     said = f"{apart['value']:+.2f}"
-    said += f", {row['reason']}" if apart["low"] is None else f" ({apart['low']:+.2f} to {apart['high']:+.2f})"
+    said += ", no interval" if apart["low"] is None else f" ({apart['low']:+.2f} to {apart['high']:+.2f})"
     return name | {
         REENACTED: formats.number(row["score"]),
         "Left-out people": formats.number(row["honest"]),

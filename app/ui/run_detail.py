@@ -384,9 +384,9 @@ def own_labels(store, found: Experiment) -> None:
         [
             {
                 "Labelled trials": row["shots"], "Subjects": row["n"],
-                **{f"{title} {when}": changed(row, key, when) for key, title in
-                   (("brier", "Brier score"), ("balanced_accuracy", "Balanced accuracy"), ("ece", "ECE"))
-                   for when in ("before", "after", "change") if (key, when) != ("ece", "change")},
+                "Brier score": before_after(row, "brier"), "Change in Brier": change(row, "brier"),
+                "Balanced accuracy": before_after(row, "balanced_accuracy"),
+                "Change in accuracy": change(row, "balanced_accuracy"), "ECE": before_after(row, "ece"),
             }
             for row in rows
         ]
@@ -407,11 +407,16 @@ def own_labels(store, found: Experiment) -> None:
     st.code(f"affectline validity recalibration {found.line.id}", language=None)
 
 
-def changed(row: Mapping[str, Any], key: str, when: str) -> str:
-    """A cell: a score before or after, or its paired change; or why there is none."""
+def before_after(row: Mapping[str, Any], key: str) -> str:
+    """A score without and with the labels; or why there is none."""
     if row[key] is None:
-        return f"not computed: no subject has {2 * row['shots']} trials"
-    return research.difference(row[key]["difference"]) if when == "change" else formats.number(row[key][when], 2)
+        return f"{components.NOT_COMPUTED}: needs {2 * row['shots']} trials"
+    return f"{formats.number(row[key]['before'], 2)}, then {formats.number(row[key]['after'], 2)}"
+
+
+def change(row: Mapping[str, Any], key: str) -> str:
+    """Its paired change; the reason for none stands beside it."""
+    return components.NOT_COMPUTED if row[key] is None else research.difference(row[key]["difference"])
 
 
 def learning(store, found: Experiment, of: str) -> None:

@@ -382,8 +382,7 @@ def session_to_session(change: Change | None) -> str:
         return "nothing to compare"
     if change.index is None:
         return f"not computed: {change.why}"
-    how = "larger than" if change.reliable else "within"
-    return f"{how} this person's own session-to-session variation (reliable change index {change.index:+.2f})"
+    return f"{'larger' if change.reliable else 'within'} (index {change.index:+.2f})"
 
 
 SESSION_TO_SESSION = (

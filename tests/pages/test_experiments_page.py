@@ -206,9 +206,9 @@ def test_what_a_few_labels_of_the_person_change_is_asked_for_by_a_switch(researc
     at.toggle(key="few-labels").set_value(True).run()
     shown, [told, *rest] = table(at, "Labelled trials"), results.recalibration(research, FULL)["rows"]
     assert shown["Labelled trials"].tolist() == [2, 4, 8] and all(row["n"] == 0 for row in rest)
-    assert shown["Brier score after"][0] == f"{told['brier']['after']:.2f}"
-    assert shown["Brier score change"][0].startswith(f"{told['brier']['difference']['value']:+.2f} (")
-    assert shown["ECE before"][1] == "not computed: no subject has 8 trials"
+    assert shown["Brier score"][0] == f"{told['brier']['before']:.2f}, then {told['brier']['after']:.2f}"
+    assert shown["Change in Brier"][0].startswith(f"{told['brier']['difference']['value']:+z.2f} (")
+    assert shown["ECE"][1] == "not computed: needs 8 trials" and shown["Change in accuracy"][1] == "not computed"
     assert at.code[-1].value == f"affectline validity recalibration {FULL}"
     with pytest.raises(Refused, match="E-TASK"):
         results.recalibration(research, VALUE)

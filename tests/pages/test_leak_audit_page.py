@@ -253,7 +253,7 @@ def test_protocols_of_others_are_watermarked_in_words_figure_and_table(research)
     frame = next(d.value for d in at.get("dataframe") if "Protocol" in d.value.columns).set_index("Protocol")
     column = f"Re-enacted ({wording.LEAKY_MARK})"
     assert frame[column].tolist() == ["0.91", "0.99", "not computed: takes signals"]
-    assert frame["Difference"].tolist() == ["+0.31 (+0.20 to +0.41)", "+0.49, no interval: of nobody",
+    assert frame["Difference"].tolist() == ["+0.31 (+0.20 to +0.41)", "+0.49, no interval",
                                             "not computed: takes signals"]  # fmt: skip
     (did,) = (t for t in tables(at) if "Rules broken" in t)
     assert (

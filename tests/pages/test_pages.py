@@ -137,9 +137,8 @@ def test_the_last_session_says_whether_it_differs_by_more_than_sessions_do_from_
     changes = patients.reliable_changes(filled, IMPORTED, sessions.history(filled, IMPORTED)[-1].session)
     valence, arousal = changes["valence"], changes["arousal"]
     assert valence.reliable and not arousal.reliable
-    variation = "this person's own session-to-session variation (reliable change index"
-    assert told["Valence"] == f"larger than {variation} {valence.index:+.2f})"
-    assert told["Arousal"] == f"within {variation} {arousal.index:+.2f})"
+    assert told["Valence"] == f"larger (index {valence.index:+.2f})"
+    assert told["Arousal"] == f"within (index {arousal.index:+.2f})"
     assert left["last-session"].equals(shown), "what leaves is what is shown"
 
 
