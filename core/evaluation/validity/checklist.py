@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -34,6 +34,23 @@ _VALIDATION = {
     "within_subject": "about a sixth of the subject's other trials",
     "trial": "about a sixth of the other trials, of the same people",
     "random_window": "about a sixth of the other windows, of the same people and trials",
+}
+
+
+_NORM = {
+    "self": "channels scaled over the recording's usable windows",
+    "baseline": "channels scaled over the baseline",
+    "causal": "features told by the person's own past",
+}
+_SETTINGS: Mapping[str, Callable[[Any], str]] = {
+    "eeg_band": lambda v: f"EEG {v[0]:g} to {v[1]:g} Hz",
+    "ecg_band": lambda v: f"ECG {v[0]:g} to {v[1]:g} Hz",
+    "filter_order": lambda v: f"Butterworth of order {v}",
+    "line_hz": lambda v: f"notch at {v:g} Hz",
+    "notch_q": lambda v: f"its Q {v:g}",
+    "norm_mode": lambda v: _NORM.get(v, v),
+    "norm_robust": lambda v: "with median and MAD" if v else "with mean and SD",
+    "hrv_context_s": lambda v: f"heart rate variability over {v:g} s",
 }
 
 
@@ -134,7 +151,11 @@ def _words(options: Mapping[str, Any]) -> str:
 
 
 def _settings(pipeline: Mapping[str, Any]) -> str:
-    return ", ".join(f"{k} {v}" for k, v in pipeline.items() if k not in ("features", "window_s", "step_s"))
+    """The settings of the chain in words; one without words of its own by its name."""
+    causal = pipeline.get("norm_mode") == "causal"  # it has moments of its own
+    elsewhere = ("features", "window_s", "step_s", *(("norm_robust",) if causal else ()))
+    told = {k: v for k, v in pipeline.items() if k not in elsewhere}
+    return ", ".join(_SETTINGS[k](v) if k in _SETTINGS else f"{k} {v}" for k, v in told.items())
 
 
 def _cut(study: Study, target: str) -> tuple[str, list[str]]:
@@ -169,5 +190,5 @@ def _baselines(details: Mapping[str, Any] | None) -> tuple[str, list[str]]:
         main = scores.get("balanced_accuracy") or scores.get("ccc")
         if main and main["value"] is not None:
             parts.append(f"{name} {main['value']:.3f}")
-    p = ", ".join(f"{k} p {v:.4f}" for k, v in details.get("permutation_p", {}).items())
+    p = ", ".join(f"{k.replace('_', ' ')} p {v:.4f}" for k, v in details.get("permutation_p", {}).items())
     return f"{'; '.join(parts)}; labels dealt anew within subjects: {p}", [] if parts else ["baselines"]

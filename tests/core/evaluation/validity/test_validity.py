@@ -1,6 +1,6 @@
 """Controls with planted truth: clips, surrogates, injected differences, labels, transfer and the checklist."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -300,7 +300,8 @@ def test_the_checklist_fills_eight_axes_and_names_what_is_missing(tmp_path):
     )
     key = {"study": "s", "target": "valence", "inputs": "eeg", "model": "logistic", "fusion": "early",
            "split": "random_window", "seed": 3}  # fmt: skip
-    whole = {"pipeline": {"window_s": 4.0, "step_s": 2.0, "features": "eeg258/1", "eeg_band": [0.5, 45.0]},
+    whole = {"pipeline": {"window_s": 4.0, "step_s": 2.0, "features": "eeg258/1", "eeg_band": [0.5, 45.0],
+                          "norm_mode": "baseline", "norm_robust": True, "new_s": 3},
              "pipeline_hash": "abc", "study_sha256": "f" * 64, "task": "binary"}  # fmt: skip
     details = {
         "baselines": {"majority": {"balanced_accuracy": {"value": 0.5}}},
@@ -309,7 +310,9 @@ def test_the_checklist_fills_eight_axes_and_names_what_is_missing(tmp_path):
     found = {row["axis"]: row for row in checklist.checklist(study, key, whole, details, "1.0")}
     assert tuple(found) == checklist.AXES and len(found) == 8
     assert not any(row["missing"] for row in found.values())
-    assert "eeg_band [0.5, 45.0]" in found["preprocessing"]["text"] and "leaky" in found["split"]["text"]
+    done = "EEG 0.5 to 45 Hz, channels scaled over the baseline, with median and MAD, new_s 3"
+    assert found["preprocessing"]["text"] == done and "leaky" in found["split"]["text"]
+    assert "balanced accuracy p 0.2000" in found["baselines"]["text"]
     assert "valence 1 to 5, High is > 3" in found["cut"]["text"] and "2 rated trials" in found["label type"]["text"]
     assert "majority 0.500" in found["baselines"]["text"] and "abc" in found["code and data"]["text"]
     assert "learned from 160 columns: eeg 160 of 258; scores of subjects as inputs: none" in found["features"]["text"]
@@ -319,6 +322,13 @@ def test_the_checklist_fills_eight_axes_and_names_what_is_missing(tmp_path):
     assert {axis for axis, missing in less.items() if missing} == {
         "preprocessing", "features", "cut", "baselines", "code and data",
     }  # fmt: skip
+
+
+def test_the_checklist_has_words_for_every_setting_of_the_chain():
+    plain = asdict(Pipeline(norm_mode="causal"))
+    known = set(checklist._SETTINGS) | {"features", "window_s", "step_s"}
+    assert set(plain) == known
+    assert "_" not in checklist._settings(plain) and "mean and SD" not in checklist._settings(plain)
 
 
 def said_of(axis, details=None, trials=(), **changes):
