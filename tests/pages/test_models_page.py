@@ -110,11 +110,15 @@ def test_a_card_whose_features_name_people_while_its_score_is_at_chance_says_so(
 
 
 def test_results_by_subgroup_stand_under_the_subjects_and_an_older_card_has_none(filled):
-    older = open_page("models", model=DEMO, tab="Subjects")
-    assert "There are no results by subgroup: they were not computed when this card was made." in said(older)
+    shipped = open_page("models", model=DEMO, tab="Subjects")
+    assert "There are no results by subgroup: no group fields in the study." in said(shipped)
     place = filled.data_dir / "models" / "ours"
     shutil.copytree(MODELS_SHIPPED / DEMO, place)
     card = json.loads((place / "card.json").read_text()) | {"name": "ours"}
+    del card["subgroups"]
+    (place / "card.json").write_text(json.dumps(card))
+    older = open_page("models", model="ours", tab="Subjects")
+    assert "There are no results by subgroup: they were not computed when this card was made." in said(older)
     score = {"value": 0.71, "low": 0.62, "high": 0.8}
     rows = [{"field": "*sex*", "group": "f", "n": 11, "balanced_accuracy": score, "roc_auc": score},
             {"field": "*sex*", "group": "m", "n": 6, "balanced_accuracy": score, "roc_auc": None, "reason": "few"},

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.models.bundle import Card
+from core.models.bundle import Card, Subgroups
 from core.reports import fonts, leak_audit, model_card, words
 from core.reports.paper import About
 from core.settings import MODELS_SHIPPED
@@ -99,6 +99,8 @@ def test_features_that_name_the_person_beside_a_score_at_chance_are_flagged(accu
 def test_groups_of_people_have_their_numbers_and_no_verdict_where_there_are_few():
     told = card()
     plain = " ".join(text(model_card.pdf(told, ABOUT)).split())
+    assert "There are no results by subgroup: no group fields in the study." in plain
+    plain = " ".join(text(model_card.pdf({**told, "subgroups": Subgroups().model_dump()}, ABOUT)).split())
     assert "There are no results by subgroup: they were not computed when this card was made." in plain
     wide, high, none = (
         {"value": 0.512, "low": 0.401, "high": 0.623}, {"value": 0.787, "low": 0.654, "high": 0.898},
