@@ -298,13 +298,18 @@ def splits(rows: Sequence[Mapping[str, Any]], chance: Mapping[str, float] | None
             )  # fmt: skip
     if chance is not None:
         figure.add_hrect(y0=chance["low"], y1=chance["high"], fillcolor=palette.BAND, line_width=0, layer="below")
+    return _beside_chance(figure, len(names), 340)
+
+
+def _beside_chance(figure: go.Figure, n: int, height: int) -> go.Figure:
+    """The frame of balanced accuracies of ``n`` named columns: the line of a coin, and axes that stay."""
     figure.add_hline(y=0.5, line={"color": palette.INK, "width": 1.2, "dash": "dot"})
     figure.add_annotation(label("chance", x=1.005, y=0.5, yref="y", yanchor="middle"))
     figure.update_layout(
-        xaxis={"showgrid": False, "type": "category", "fixedrange": True, "range": [-0.5, len(names) - 0.5]},
+        xaxis={"showgrid": False, "type": "category", "fixedrange": True, "range": [-0.5, n - 0.5]},
         yaxis=_shares("Balanced accuracy"), dragmode=False,
     )  # fmt: skip
-    return quiet(figure, 340, right=70)
+    return quiet(figure, height, right=70)
 
 
 def protocols(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
@@ -326,10 +331,4 @@ def protocols(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
         x=0.5, y=0.12, xref="paper", text=wording.LEAKY_MARK, showarrow=False,
         font={"size": 44, "color": palette.FAINT},
     )  # fmt: skip
-    figure.add_hline(y=0.5, line={"color": palette.INK, "width": 1.2, "dash": "dot"})
-    figure.add_annotation(label("chance", x=1.005, y=0.5, yref="y", yanchor="middle"))
-    figure.update_layout(
-        xaxis={"showgrid": False, "type": "category", "fixedrange": True, "range": [-0.5, len(names) - 0.5]},
-        yaxis=_shares("Balanced accuracy"), dragmode=False,
-    )  # fmt: skip
-    return quiet(figure, 320, right=70)
+    return _beside_chance(figure, len(names), 320)
